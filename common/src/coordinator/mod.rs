@@ -1,0 +1,504 @@
+//! The coordinator: decides what every worker does, from what they say and from the passing of time.
+//!
+//! A sans-IO state machine. The shell feeds it what happened (`handle_*`), carries out what it wants
+//! ([`Coordinator::poll_effect`]) and wakes it when it asks ([`Coordinator::poll_timeout`]). It never waits, reads no
+//! clock and knows no wire, so a whole cluster can be played through in a test.
+//!
+//! How users move: each decision is a *generation* of absolute counts. A worker ramps from what it runs to what it is
+//! told at its share of the spawn rate, so the cluster as a whole never spawns faster than was asked for, whether it
+//! ramps up, replaces a lost worker's users or makes room for a new worker.
+
+mod effect;
+mod ending;
+mod pace;
+mod placement;
+mod run;
+mod timers;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use self::timers::{Timer, Timers};
+use crate::dispatch::SpawnRate;
+use crate::ids::{ConnectionId, Generation, RunId, WIRE_VERSION, WorkerId};
+use crate::load::{Load, Ramp};
+use crate::messages::{FromWorker, Heartbeat, Ready, StatsReport, ToWorker, WorkerState};
+use crate::roster::{Roster, WorkerNode};
+use crate::stats::Arrival;
+use crate::time::{Moment, RunTime};
+use crate::timeline::EventKind;
+
+pub use self::effect::{Effect, Notice, Outcome};
+pub use self::run::{Phase, Run, RunSpec};
+
+/// How often silent workers are looked for.
+const LIVENESS_CHECK: Duration = Duration::from_millis(250);
+
+/// How long workers may take, beyond the stop timeout, to stop their users and hand over their last report.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// A run that has had no worker for this long is stopped.
+const LONELY_LIMIT: Duration = Duration::from_secs(60);
+
+/// When to start a run without being asked: as soon as enough workers are there.
+#[derive(Clone, Debug)]
+pub struct Autostart {
+    /// The run.
+    pub spec: RunSpec,
+    /// Its load.
+    pub load: Load,
+    /// How many workers it needs.
+    pub expect_workers: usize,
+    /// How long to wait for them; `None` for ever.
+    pub max_wait: Option<Duration>,
+}
+
+/// Decides for the master. See the module's documentation.
+#[derive(Debug, Default)]
+pub struct Coordinator {
+    roster: Roster,
+    run: Option<Run>,
+    autostart: Option<Autostart>,
+    outcome: Option<Outcome>,
+    timers: Timers,
+    effects: VecDeque<Effect>,
+    /// Locust's `--enable-rebalancing`: on a loss, place all users anew as Locust does, instead of only the lost ones.
+    rebalance_on_loss: bool,
+    quitting: bool,
+}
+
+impl Coordinator {
+    /// A coordinator without workers or run. With `rebalance_on_loss`, the loss of a worker reshuffles all users as
+    /// Locust's dispatcher does; without it, the survivors keep theirs.
+    pub fn new(rebalance_on_loss: bool) -> Self {
+        Self { rebalance_on_loss, ..Self::default() }
+    }
+
+    /// The workers.
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// The run in progress, or the last one.
+    pub fn run(&self) -> Option<&Run> {
+        self.run.as_ref()
+    }
+
+    /// How it all ended, once it has.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.as_ref()
+    }
+
+    /// The next thing to do, if any. To be called until it returns `None` after every `handle_*` or command.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// When [`Self::handle_timeout`] wants to be called.
+    pub fn poll_timeout(&self) -> Option<Moment> {
+        self.timers.next()
+    }
+
+    // Commands of the person or program that runs the test.
+
+    /// Starts a run as soon as enough workers are there.
+    pub fn start_when_ready(&mut self, now: Moment, autostart: Autostart) {
+        if let Some(max_wait) = autostart.max_wait {
+            self.timers.set(Timer::WorkersMaxWait, now + max_wait);
+        }
+        self.autostart = Some(autostart);
+        self.start_if_ready(now);
+    }
+
+    /// Starts a run with the workers that are there. Statistics of the run before are forgotten.
+    pub fn start(&mut self, now: Moment, spec: RunSpec, load: Load) {
+        self.outcome = None;
+        self.autostart = None;
+        for timer in [Timer::WorkersMaxWait, Timer::RunTime, Timer::StopDeadline, Timer::Lonely] {
+            self.timers.clear(timer);
+        }
+        self.roster.iter_mut().for_each(WorkerNode::forget_orders);
+        if let Some(run_time) = load.run_time {
+            self.timers.set(Timer::RunTime, now + run_time);
+        }
+        self.timers.set(Timer::Sample, now + Duration::from_secs(1));
+        let rate = load.spawn_rate.as_per_second();
+        self.info(format!("Ramping to {} users at a rate of {rate:.2} per second", load.users));
+        // They go on rising from run to run, so that nothing late from the run before can pass for news of this one.
+        let generation = self.run.as_ref().map_or_else(Generation::default, |run| run.generation);
+        let run = self.run.insert(Run::new(spec, load, generation, now));
+        let plan = run.plan(now);
+        for node in self.roster.active() {
+            self.effects
+                .push_back(Effect::Send { to: node.connection, message: ToWorker::Plan(plan.clone()) });
+        }
+        self.place_from_scratch(now);
+    }
+
+    /// Gives a run that is under way other users or another spawn rate. Does nothing when there is none.
+    pub fn edit(&mut self, now: Moment, users: u32, spawn_rate: SpawnRate) {
+        let Some(run) = self.run.as_mut().filter(|run| run.phase.is_active()) else {
+            return;
+        };
+        let at = run.clock(now);
+        let from = run.ramp.users(at);
+        run.ramp = Ramp { from, to: users, spawn_rate, since: at };
+        run.load = Load { users, spawn_rate, ..run.load };
+        let rate = spawn_rate.as_per_second();
+        run.note(now, EventKind::Ramp { from, to: users, spawn_rate: rate });
+        self.info(format!("Ramping to {users} users at a rate of {rate:.2} per second"));
+        self.place_edited(now);
+    }
+
+    /// Stops the run gracefully: users finish what they may, workers hand over their last reports.
+    pub fn stop(&mut self, now: Moment, reason: &str) {
+        let Some(run) = self.run.as_mut().filter(|run| run.phase.is_active()) else {
+            return;
+        };
+        run.phase = Phase::Stopping;
+        run.note(now, EventKind::StopRequested { reason: reason.to_owned() });
+        let message = ToWorker::Stop { run: run.id().clone() };
+        let deadline = now + run.spec.stop_timeout + STOP_GRACE;
+        run.stopping = self.roster.active().map(|node| node.id.clone()).collect();
+        for node in self.roster.iter() {
+            self.effects.push_back(Effect::Send { to: node.connection, message: message.clone() });
+        }
+        self.info(format!("Stopping the run: {reason}"));
+        self.timers.set(Timer::StopDeadline, deadline);
+        self.timers.clear(Timer::RunTime);
+        self.timers.clear(Timer::Lonely);
+        self.end_if_all_stopped(now, None);
+    }
+
+    /// Ends the run at once, with what has been reported so far.
+    pub fn abort(&mut self, now: Moment, reason: &str) {
+        self.stop(now, reason);
+        self.end_run(now);
+    }
+
+    /// Sends every worker home. Their connections end once they have obeyed.
+    pub fn quit(&mut self) {
+        self.quitting = true;
+        for node in self.roster.iter() {
+            self.effects.push_back(Effect::Send { to: node.connection, message: ToWorker::Quit });
+        }
+    }
+
+    // What happened.
+
+    /// A worker said something.
+    pub fn handle_message(&mut self, now: Moment, connection: ConnectionId, message: FromWorker) {
+        if let FromWorker::Ready(ready) = message {
+            return self.on_ready(now, connection, &ready);
+        }
+        let Some(node) = self.roster.on(connection) else {
+            self.warn(format!("Closing {connection}: it spoke before it introduced itself"));
+            return self.effects.push_back(Effect::Close { connection });
+        };
+        let worker = node.id.clone();
+        if node.hear(now) {
+            self.on_returned(now, connection, &worker);
+        }
+        match message {
+            FromWorker::Ready(_) => {}
+            FromWorker::Spawning { .. } => self.on_state(connection, WorkerState::Spawning),
+            FromWorker::SpawningComplete { generation, users } => {
+                if let Some(node) = self.roster.on(connection) {
+                    node.settle(generation, users);
+                }
+                self.complete_ramp_if_settled(now);
+            }
+            FromWorker::Stats(report) => self.on_stats(now, connection, &worker, &report),
+            FromWorker::Heartbeat(heartbeat) => self.on_heartbeat(now, connection, heartbeat),
+            FromWorker::ClientStopped { run } => self.on_client_stopped(now, connection, &run),
+            FromWorker::Quit => self.on_quit(now, connection),
+        }
+    }
+
+    /// A connection ended. `reason` says how, for people.
+    pub fn handle_disconnected(&mut self, now: Moment, connection: ConnectionId, reason: &str) {
+        let Some(node) = self.roster.remove(connection) else {
+            return;
+        };
+        if node.leaving {
+            return self.info(format!("Worker {} has left", node.id));
+        }
+        if self.quitting {
+            return self.on_gone_home(now, &node.id);
+        }
+        if node.state == WorkerState::Missing {
+            return self.warn(format!("Worker {}, which was missing, is gone: {reason}", node.id));
+        }
+        self.on_lost(now, &[(node, reason.to_owned())]);
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Moment) {
+        while let Some(timer) = self.timers.expire(now) {
+            match timer {
+                Timer::Liveness => self.check_liveness(now),
+                Timer::Sample => self.sample(now),
+                Timer::RunTime => self.stop(now, "the run time is over"),
+                Timer::StopDeadline => self.give_up_stopping(now),
+                Timer::WorkersMaxWait => self.give_up_waiting(),
+                Timer::Lonely => self.abort(now, "no worker for 60 s"),
+            }
+        }
+    }
+
+    // How each is taken.
+
+    fn on_ready(&mut self, now: Moment, connection: ConnectionId, ready: &Ready) {
+        if ready.wire_version != WIRE_VERSION {
+            let theirs = ready.wire_version;
+            return self.refuse(connection, ready, format!(
+                "it speaks protocol version {theirs}, this master speaks {WIRE_VERSION}; run the same release on both sides"
+            ));
+        }
+        if let Some(node) = self.roster.on(connection) {
+            let known = node.id.clone();
+            self.warn(format!("Closing {connection}: worker {known} introduced itself twice"));
+            return self.effects.push_back(Effect::Close { connection });
+        }
+        match self.roster.admit(now, connection, ready) {
+            Err(_) => {
+                let reason = format!("the master already has {} workers", Roster::MAX_WORKERS);
+                return self.refuse(connection, ready, reason);
+            }
+            Ok(Some(old)) => self.effects.push_back(Effect::Close { connection: old }),
+            Ok(None) => {}
+        }
+        let index = self.roster.on(connection).map_or(0, |node| node.index);
+        let active = self.roster.active().count();
+        self.send(connection, ToWorker::Ack { index });
+        self.info(format!(
+            "Worker {} (index {index}) reported as ready. {active} workers connected.",
+            ready.worker
+        ));
+        if !self.timers.is_set(Timer::Liveness) {
+            self.timers.set(Timer::Liveness, now + LIVENESS_CHECK);
+        }
+        if self.quitting {
+            // It is welcome all the same: it may have figures to hand over before it goes.
+            return self.send(connection, ToWorker::Quit);
+        }
+        self.brief(now, connection, ready);
+        self.include(now, ready);
+        self.start_if_ready(now);
+    }
+
+    /// Tells a worker that has just come what is going on.
+    fn brief(&mut self, now: Moment, connection: ConnectionId, ready: &Ready) {
+        let active = self.run.as_ref().filter(|run| run.phase.is_active()).map(|run| run.id().clone());
+        if let Some(stale) = ready.run.as_ref().filter(|id| active.as_ref() != Some(id)) {
+            self.send(connection, ToWorker::Stop { run: stale.clone() });
+        }
+        let Some(run) = self.run.as_mut() else {
+            return;
+        };
+        match run.phase {
+            Phase::Spawning | Phase::Running => {
+                let plan = run.plan(now);
+                self.send(connection, ToWorker::Plan(plan));
+            }
+            // It was told to stop just now and still has figures to hand over.
+            Phase::Stopping if ready.run.as_ref() == Some(run.id()) => {
+                run.stopping.insert(ready.worker.clone());
+            }
+            Phase::Stopping => self.end_if_all_stopped(now, Some(&ready.worker)),
+            Phase::Stopped => {}
+        }
+    }
+
+    fn refuse(&mut self, connection: ConnectionId, ready: &Ready, reason: String) {
+        self.warn(format!("Refusing worker {}: {reason}", ready.worker));
+        self.send(connection, ToWorker::Refused { reason });
+        self.effects.push_back(Effect::Close { connection });
+    }
+
+    fn on_returned(&mut self, now: Moment, connection: ConnectionId, worker: &WorkerId) {
+        self.info(format!("Worker {worker}, which was missing, is back"));
+        if let Some(run) = self.run.as_mut().filter(|run| run.phase.is_active()) {
+            run.note(now, EventKind::WorkerReturned { worker: worker.clone() });
+            // The run may have begun while it was missing.
+            let plan = run.plan(now);
+            self.send(connection, ToWorker::Plan(plan));
+            self.place_with(now, worker);
+        } else if let Some(run) = self.run.as_mut().filter(|run| run.phase == Phase::Stopping) {
+            // Whether it has stopped already is not known any more; told again, it answers in any case.
+            run.stopping.insert(worker.clone());
+            let message = ToWorker::Stop { run: run.id().clone() };
+            self.send(connection, message);
+        }
+        self.start_if_ready(now);
+    }
+
+    fn on_state(&mut self, connection: ConnectionId, state: WorkerState) {
+        if let Some(node) = self.roster.on(connection) {
+            node.state = state;
+        }
+    }
+
+    fn on_heartbeat(&mut self, now: Moment, connection: ConnectionId, heartbeat: Heartbeat) {
+        if let Some(node) = self.roster.on(connection) {
+            node.update(heartbeat);
+        }
+        let run_time = self.run.as_ref().filter(|run| run.phase != Phase::Stopped).map(|run| run.clock(now));
+        self.send(connection, ToWorker::Heartbeat { run_time });
+    }
+
+    fn on_stats(&mut self, now: Moment, connection: ConnectionId, worker: &WorkerId, report: &StatsReport) {
+        match self.run.as_mut().filter(|run| *run.id() == report.run) {
+            Some(run) => {
+                if matches!(run.apply(now, worker, report), Arrival::Gap { .. }) {
+                    self.warn(format!("Worker {worker} left out a report before number {}", report.seq));
+                }
+            }
+            None => self
+                .warn(format!("Discarding a report of worker {worker} about the unknown run {}", report.run)),
+        }
+        self.send(connection, ToWorker::StatsAck { run: report.run.clone(), seq: report.seq });
+    }
+
+    fn on_client_stopped(&mut self, now: Moment, connection: ConnectionId, stopped: &RunId) {
+        let Some(node) = self.roster.on(connection) else {
+            return;
+        };
+        node.users.clear();
+        node.state = WorkerState::Ready;
+        let worker = node.id.clone();
+        let Some(run) = self.run.as_mut().filter(|run| run.id() == stopped) else {
+            return;
+        };
+        if !run.phase.is_active() {
+            return self.end_if_all_stopped(now, Some(&worker));
+        }
+        let reason = "it stopped its users though nobody asked it to".to_owned();
+        run.note(now, EventKind::WorkerFailed { worker: worker.clone(), reason });
+        self.place_without(now, &[worker]);
+    }
+
+    fn on_quit(&mut self, now: Moment, connection: ConnectionId) {
+        let Some(node) = self.roster.on(connection) else {
+            return;
+        };
+        node.leaving = true;
+        node.users.clear();
+        let worker = node.id.clone();
+        if self.quitting {
+            return self.on_gone_home(now, &worker);
+        }
+        self.info(format!("Worker {worker} drained and is leaving"));
+        if let Some(run) = self.run.as_mut().filter(|run| run.phase.is_active()) {
+            run.note(now, EventKind::WorkerDrained { worker: worker.clone() });
+            self.place_without(now, std::slice::from_ref(&worker));
+        }
+        self.end_if_all_stopped(now, Some(&worker));
+    }
+
+    /// Takes note of workers that were lost together, each with what is said of it.
+    fn on_lost(&mut self, now: Moment, lost: &[(WorkerNode, String)]) {
+        for (node, reason) in lost {
+            let (worker, users, reason) = (node.id.clone(), node.user_count(), reason.clone());
+            self.warn(format!("Worker {worker} was lost with {users} users: {reason}"));
+            if let Some(run) = self.run.as_mut().filter(|run| run.phase != Phase::Stopped) {
+                run.note(now, EventKind::WorkerLost { worker, users, reason });
+            }
+        }
+        if self.run.as_ref().is_some_and(|run| run.phase.is_active()) {
+            let workers: Vec<WorkerId> = lost.iter().map(|(node, _)| node.id.clone()).collect();
+            self.place_without(now, &workers);
+        }
+        for (node, _) in lost {
+            self.end_if_all_stopped(now, Some(&node.id));
+        }
+    }
+
+    fn check_liveness(&mut self, now: Moment) {
+        let lost = self.roster.give_up_silent(now).into_iter().map(|node| {
+            let silence = now.saturating_since(node.last_heard).as_secs_f64();
+            (node, format!("not heard of for {silence:.1} s"))
+        });
+        let lost: Vec<_> = lost.collect();
+        if !lost.is_empty() {
+            self.on_lost(now, &lost);
+        }
+        for (node, _) in lost {
+            self.recall(&node.id);
+        }
+        for connection in self.roster.forgotten(now) {
+            self.warn(format!("Closing {connection}: it has been silent for too long"));
+            self.effects.push_back(Effect::Close { connection });
+            // Whatever it may still say comes from a stranger.
+            let _ = self.roster.remove(connection);
+        }
+        if !self.roster.is_empty() {
+            self.timers.set(Timer::Liveness, now + LIVENESS_CHECK);
+        }
+    }
+
+    fn sample(&mut self, now: Moment) {
+        let users = self.roster.user_count();
+        if let Some(run) = self.run.as_mut().filter(|run| run.phase != Phase::Stopped) {
+            run.sample_users(now, users);
+            let next = RunTime::from_secs(run.clock(now).as_secs() + 1);
+            self.timers.set(Timer::Sample, run.moment(next));
+        }
+    }
+
+    fn start_if_ready(&mut self, now: Moment) {
+        let active = self.roster.active().count();
+        if self.autostart.as_ref().is_some_and(|autostart| active >= autostart.expect_workers)
+            && let Some(autostart) = self.autostart.take()
+        {
+            self.timers.clear(Timer::WorkersMaxWait);
+            self.start(now, autostart.spec, autostart.load);
+        }
+    }
+
+    fn complete_ramp_if_settled(&mut self, now: Moment) {
+        let Some(run) = self.run.as_mut().filter(|run| run.phase == Phase::Spawning) else {
+            return;
+        };
+        if run.placement.is_none() || !self.roster.active().all(WorkerNode::is_settled) {
+            return;
+        }
+        run.phase = Phase::Running;
+        let users = self.roster.user_count();
+        run.note(now, EventKind::RampComplete { users });
+        let reset_stats = !run.reset_done;
+        if reset_stats {
+            run.reset_stats();
+        }
+        let message = ToWorker::SpawningComplete { user_count: users, reset_stats };
+        for node in self.roster.active() {
+            self.effects.push_back(Effect::Send { to: node.connection, message: message.clone() });
+        }
+        self.info(format!("All users spawned: {users}"));
+        if reset_stats {
+            self.info("Resetting stats".to_owned());
+        }
+    }
+
+    fn give_up_waiting(&mut self) {
+        if let Some(autostart) = self.autostart.take() {
+            let present = self.roster.active().map(|node| node.id.clone()).collect();
+            self.outcome = Some(Outcome::NoWorkers { expected: autostart.expect_workers, present });
+        }
+    }
+
+    fn send(&mut self, to: ConnectionId, message: ToWorker) {
+        self.effects.push_back(Effect::Send { to, message });
+    }
+
+    fn info(&mut self, text: String) {
+        self.effects.push_back(Effect::Log(Notice::Info(text)));
+    }
+
+    fn warn(&mut self, text: String) {
+        self.effects.push_back(Effect::Log(Notice::Warning(text)));
+    }
+}

@@ -1,0 +1,209 @@
+//! Who runs which users: the coordinator's part that turns placements into assignments.
+
+use super::run::{Phase, Run};
+use super::timers::Timer;
+use super::{Coordinator, Effect, LONELY_LIMIT};
+use crate::dispatch::{Dispatcher, Share, SpawnRate, shares};
+use crate::ids::{Generation, WorkerId};
+use crate::messages::{Assignment, ClassCounts, Ready, ToWorker};
+use crate::roster::{Roster, WorkerNode};
+use crate::time::Moment;
+use crate::timeline::EventKind;
+
+impl Coordinator {
+    /// Places all users on the workers that are there.
+    pub(super) fn place_from_scratch(&mut self, now: Moment) {
+        let Some(run) = self.run.as_mut() else {
+            return;
+        };
+        run.placement = dispatcher(run, &self.roster);
+        if run.placement.is_none() {
+            return self.wait_for_workers(now);
+        }
+        self.timers.clear(Timer::Lonely);
+        self.assign(now);
+    }
+
+    /// Places more or fewer users than before.
+    pub(super) fn place_edited(&mut self, now: Moment) {
+        if let Some(run) = self.run.as_mut() {
+            let users = run.load.users;
+            if let Some(placement) = run.placement.as_mut() {
+                placement.ramp(users);
+            }
+            self.assign(now);
+        }
+    }
+
+    /// Gives a worker that has just become available its share.
+    pub(super) fn place_with(&mut self, now: Moment, worker: &WorkerId) {
+        let Some(placement) = self.run.as_mut().and_then(|run| run.placement.as_mut()) else {
+            return self.place_from_scratch(now);
+        };
+        // Already there: it came back before its loss was noticed, and goes on where it was.
+        let _ = placement.add_worker(worker.as_str());
+        self.assign(now);
+    }
+
+    /// Gives the users of workers that are gone to the others, in one decision: one by one, the first would leave
+    /// users with the second.
+    pub(super) fn place_without(&mut self, now: Moment, workers: &[WorkerId]) {
+        let Some(run) = self.run.as_mut() else {
+            return;
+        };
+        if let Some(placement) = run.placement.as_mut() {
+            for worker in workers {
+                // Not there: it never had a share.
+                let _ = match self.rebalance_on_loss {
+                    true => placement.remove_worker(worker.as_str()),
+                    false => placement.lose_worker(worker.as_str()),
+                };
+            }
+            if placement.current().workers().is_empty() {
+                run.placement = None;
+                return self.wait_for_workers(now);
+            }
+        }
+        self.assign(now);
+    }
+
+    /// Includes a worker that has introduced itself in the run, if there is one.
+    pub(super) fn include(&mut self, now: Moment, ready: &Ready) {
+        let worker = ready.worker.clone();
+        let Some(run) = self.run.as_mut().filter(|run| run.phase.is_active()) else {
+            return;
+        };
+        let event = match ready.run.as_ref() == Some(run.id()) {
+            true => EventKind::WorkerReturned { worker },
+            false => EventKind::WorkerJoined { worker },
+        };
+        run.note(now, event);
+        self.place_with(now, &ready.worker);
+    }
+
+    /// Tells a worker that was given up to stop its users, should it ever listen again: others run them now.
+    pub(super) fn recall(&mut self, worker: &WorkerId) {
+        let (Some(run), Some(node)) = (self.run.as_mut(), self.roster.get_mut(worker)) else {
+            return;
+        };
+        if run.phase.is_active() {
+            run.generation = run.generation.next();
+            let recall = assignment(run, node, ClassCounts::new(), f64::MAX);
+            // It obeys this before anything that is sent later.
+            node.users.clear();
+            self.effects.push_back(Effect::Send { to: node.connection, message: ToWorker::Spawn(recall) });
+        }
+    }
+
+    /// Nobody is left to run users: goes on when a worker comes, gives up when none does.
+    fn wait_for_workers(&mut self, now: Moment) {
+        self.warn("No worker is left to run users; waiting for one".to_owned());
+        if let Some(run) = self.run.as_mut() {
+            run.phase = Phase::Spawning;
+        }
+        if !self.timers.is_set(Timer::Lonely) {
+            self.timers.set(Timer::Lonely, now + LONELY_LIMIT);
+        }
+    }
+
+    /// Sends every worker whose users change its counts, as one new generation.
+    fn assign(&mut self, now: Moment) {
+        let Some(run) = self.run.as_mut() else {
+            return;
+        };
+        run.phase = Phase::Spawning;
+        run.generation = run.generation.next();
+        let orders: Vec<Order> =
+            self.roster.active().map(|node| Order::new(node, run.share_of(&node.id))).collect();
+        let rate = run.load.spawn_rate;
+        let wait = run.pace.begin(now, rate, longest_queue(&orders));
+        let rates = rates(rate, &orders);
+        for (order, share) in orders.into_iter().zip(rates) {
+            let Some(node) = self.roster.get_mut(&order.worker).filter(|node| order.concerns(node)) else {
+                continue;
+            };
+            let mut assignment = assignment(run, node, order.users, share.rate);
+            assignment.first_delay = wait.saturating_add(share.first_delay);
+            self.effects
+                .push_back(Effect::Send { to: node.connection, message: ToWorker::Spawn(assignment) });
+        }
+        self.complete_ramp_if_settled(now);
+    }
+}
+
+/// What one worker is to change.
+struct Order {
+    worker: WorkerId,
+    users: ClassCounts,
+    /// Users that it must spawn, as far as the master knows.
+    spawns: u64,
+    /// Users that it must stop.
+    stops: u64,
+}
+
+impl Order {
+    fn new(node: &WorkerNode, users: ClassCounts) -> Self {
+        let mut order = Self { worker: node.id.clone(), users, spawns: 0, stops: 0 };
+        for class in
+            order.users.keys().chain(node.users.keys().filter(|class| !order.users.contains_key(*class)))
+        {
+            let wanted = order.users.get(class).copied().unwrap_or(0);
+            let running = node.users.get(class).copied().unwrap_or(0);
+            order.spawns += u64::from(wanted.saturating_sub(running));
+            order.stops += u64::from(running.saturating_sub(wanted));
+        }
+        order
+    }
+
+    /// How many users it must move at its rate: it spawns and stops side by side.
+    fn moves(&self) -> u64 {
+        self.spawns.max(self.stops)
+    }
+
+    /// Whether the worker has anything to do that it does not know of.
+    fn concerns(&self, node: &WorkerNode) -> bool {
+        let untold = node.generation == Generation::default();
+        untold || node.assigned != self.users || self.spawns + self.stops > 0 || !node.is_settled()
+    }
+}
+
+/// The users that are moved one after the other at the spawn rate: those of all workers that spawn, or those of all
+/// that stop, whichever are more.
+fn longest_queue(orders: &[Order]) -> u64 {
+    let spawning: u64 = orders.iter().filter(|order| order.spawns > 0).map(Order::moves).sum();
+    let stopping: u64 = orders.iter().filter(|order| order.stops > 0).map(Order::moves).sum();
+    spawning.max(stopping)
+}
+
+/// How fast each worker moves. All of them arrive at the same time, so that on the way the cluster has as many users
+/// as it should, wherever they are; and neither spawns nor stops users faster than the spawn rate.
+fn rates(spawn_rate: SpawnRate, orders: &[Order]) -> Vec<Share> {
+    let moves: Vec<u64> = orders.iter().map(Order::moves).collect();
+    let side_by_side = moves.iter().sum::<u64>() as f64 / longest_queue(orders).max(1) as f64;
+    let all = SpawnRate::per_second(spawn_rate.as_per_second() * side_by_side).unwrap_or(spawn_rate);
+    let mut rates = shares(all, &moves);
+    // A worker may be further than its last heartbeat said, so that it has to move though it seems settled.
+    let even = spawn_rate.as_per_second() / orders.len() as f64;
+    rates.iter_mut().zip(&moves).filter(|(_, moves)| **moves == 0).for_each(|(share, _)| share.rate = even);
+    rates
+}
+
+/// An assignment of the current generation, noted in the roster.
+fn assignment(run: &Run, node: &mut WorkerNode, users: ClassCounts, spawn_rate: f64) -> Assignment {
+    node.generation = run.generation;
+    node.assigned.clone_from(&users);
+    let first_delay = std::time::Duration::ZERO;
+    Assignment { run: run.id().clone(), generation: run.generation, users, spawn_rate, first_delay }
+}
+
+/// A dispatcher with the run's users on all active workers; `None` if there are none.
+fn dispatcher(run: &Run, roster: &Roster) -> Option<Dispatcher> {
+    let workers: Vec<&str> = roster.active().map(|node| node.id.as_str()).collect();
+    if workers.is_empty() {
+        return None;
+    }
+    // The classes were checked when the scenario was read.
+    let mut dispatcher = Dispatcher::new(run.spec.classes.clone(), workers).ok()?;
+    dispatcher.ramp(run.load.users);
+    Some(dispatcher)
+}

@@ -1,0 +1,224 @@
+//! One run: its plan, its clock, its place in life, and everything that was measured in it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::pace::Pace;
+use crate::dispatch::{ClassSpec, Dispatcher};
+use crate::ids::{Generation, RunId, WorkerId};
+use crate::load::{Load, Ramp};
+use crate::messages::{ClassCounts, RunPlan, StatsReport};
+use crate::stats::{Arrival, ReportLog, RunStats};
+use crate::time::{Moment, RunTime};
+use crate::timeline::{EventKind, Timeline};
+
+/// Where a run is in its life, in Locust's words.
+///
+/// ```text
+/// Spawning <-> Running        an edit, a loss or a join ramps again
+///     \          /
+///      Stopping -> Stopped
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// On the way to the target.
+    Spawning,
+    /// At the target.
+    Running,
+    /// Told to stop, waiting for the last users and reports.
+    Stopping,
+    /// Over.
+    Stopped,
+}
+
+impl Phase {
+    /// Locust's name of the phase.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Spawning => "spawning",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// Whether users are to run.
+    pub fn is_active(self) -> bool {
+        matches!(self, Self::Spawning | Self::Running)
+    }
+}
+
+/// What a run is about, before it has begun.
+#[derive(Clone, Debug)]
+pub struct RunSpec {
+    /// Its id.
+    pub id: RunId,
+    /// The user classes of the scenario.
+    pub classes: Vec<ClassSpec>,
+    /// The scenario file's name and text.
+    pub scenario: (String, String),
+    /// The profile in force.
+    pub profile: Option<String>,
+    /// Takes the place of every host in the file.
+    pub host: Option<String>,
+    /// How long a task may go on after a stop.
+    pub stop_timeout: Duration,
+    /// Forget the statistics of the first ramp.
+    pub reset_stats: bool,
+    /// The seed of every user's random stream.
+    pub seed: u64,
+}
+
+/// A run in progress, or the last one.
+#[derive(Debug)]
+pub struct Run {
+    pub(super) spec: RunSpec,
+    pub(super) load: Load,
+    pub(super) phase: Phase,
+    pub(super) generation: Generation,
+    pub(super) pace: Pace,
+    /// What should run now and what ran before; the plan that delivery is measured against.
+    pub(super) ramp: Ramp,
+    /// `None` while there is no worker to give users to.
+    pub(super) placement: Option<Dispatcher>,
+    /// The workers that were told to stop and have not answered yet.
+    pub(super) stopping: BTreeSet<WorkerId>,
+    /// The statistics of the ramp were reset, or need not be.
+    pub(super) reset_done: bool,
+    started: Moment,
+    ended: Option<RunTime>,
+    stats: RunStats,
+    reports: ReportLog,
+    timeline: Timeline,
+}
+
+impl Run {
+    pub(super) fn new(spec: RunSpec, load: Load, generation: Generation, now: Moment) -> Self {
+        let ramp = Ramp { from: 0, to: load.users, spawn_rate: load.spawn_rate, since: RunTime::ZERO };
+        let mut run = Self {
+            reset_done: !spec.reset_stats,
+            spec,
+            load,
+            phase: Phase::Spawning,
+            generation,
+            pace: Pace::default(),
+            ramp,
+            placement: None,
+            stopping: BTreeSet::new(),
+            started: now,
+            ended: None,
+            stats: RunStats::default(),
+            reports: ReportLog::default(),
+            timeline: Timeline::default(),
+        };
+        run.note(
+            now,
+            EventKind::Ramp { from: 0, to: load.users, spawn_rate: load.spawn_rate.as_per_second() },
+        );
+        run
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &RunId {
+        &self.spec.id
+    }
+
+    /// What it is about.
+    pub fn spec(&self) -> &RunSpec {
+        &self.spec
+    }
+
+    /// What was asked for.
+    pub fn load(&self) -> Load {
+        self.load
+    }
+
+    /// Where it is in its life.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// What its clock shows; it stands still once the run is over.
+    pub fn clock(&self, now: Moment) -> RunTime {
+        self.ended.unwrap_or(self.age(now))
+    }
+
+    /// How long ago it began, whether or not it is over.
+    pub fn age(&self, now: Moment) -> RunTime {
+        RunTime::from(now.saturating_since(self.started))
+    }
+
+    /// What was measured.
+    pub fn stats(&self) -> &RunStats {
+        &self.stats
+    }
+
+    /// What happened.
+    pub fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// When the clock shows `at`.
+    pub(super) fn moment(&self, at: RunTime) -> Moment {
+        self.started + Duration::from_micros(at.as_micros())
+    }
+
+    pub(super) fn note(&mut self, now: Moment, event: EventKind) {
+        self.timeline.push(self.clock(now), event);
+    }
+
+    /// What a worker needs to know before it can be given users.
+    pub(super) fn plan(&self, now: Moment) -> RunPlan {
+        let (scenario_name, scenario) = self.spec.scenario.clone();
+        RunPlan {
+            run: self.spec.id.clone(),
+            scenario_name,
+            scenario,
+            profile: self.spec.profile.clone(),
+            host: self.spec.host.clone(),
+            stop_timeout: self.spec.stop_timeout,
+            seed: self.spec.seed,
+            run_time: self.clock(now),
+        }
+    }
+
+    /// What the worker should run according to the placement.
+    pub(super) fn share_of(&self, worker: &WorkerId) -> ClassCounts {
+        let Some(placement) = self.placement.as_ref().map(Dispatcher::current) else {
+            return ClassCounts::new();
+        };
+        let users = placement.of_worker(worker.as_str()).unwrap_or_default();
+        let named = placement.classes().iter().map(|class| class.to_string()).zip(users.iter().copied());
+        named.filter(|(_, users)| *users > 0).collect()
+    }
+
+    /// Merges a report, unless it was merged before.
+    pub(super) fn apply(&mut self, now: Moment, worker: &WorkerId, report: &StatsReport) -> Arrival {
+        let arrival = self.reports.accept(worker.as_str(), report.seq);
+        if arrival != Arrival::Repeat {
+            self.stats.apply(worker.as_str(), &report.delta, self.clock(now));
+        }
+        arrival
+    }
+
+    /// Notes how many users run in the second that is about to end.
+    pub(super) fn sample_users(&mut self, now: Moment, users: u64) {
+        let at = self.clock(now);
+        self.stats.observe_users(at, users, u64::from(self.ramp.users(at)));
+    }
+
+    /// Forgets the statistics of the ramp. The rows and the timeline stay.
+    pub(super) fn reset_stats(&mut self) {
+        self.reset_done = true;
+        self.stats.reset();
+    }
+
+    pub(super) fn end(&mut self, now: Moment) {
+        self.note(now, EventKind::Stopped);
+        self.ended = Some(self.clock(now));
+        self.phase = Phase::Stopped;
+    }
+}

@@ -1,0 +1,203 @@
+//! What the master and its workers say to each other, free of any wire.
+//!
+//! The messages mirror Locust's and keep its words. `proto` turns them into protobuf and back; the coordinator and
+//! the member decide what to say. Nothing here is sent or received.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::ids::{Generation, RunId, WorkerId};
+use crate::stats::StatsDelta;
+use crate::time::RunTime;
+
+/// Users by class name. A class that is missing has none.
+pub type ClassCounts = BTreeMap<String, u32>;
+
+/// How often a worker sends a heartbeat.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How often a worker reports statistics while it has any.
+pub const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// From a worker to the master.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FromWorker {
+    /// The first message of every connection.
+    Ready(Ready),
+    /// The worker has begun to follow the assignment of this generation.
+    Spawning {
+        /// Which assignment.
+        generation: Generation,
+    },
+    /// The worker runs exactly the users that the assignment of this generation asks for.
+    SpawningComplete {
+        /// Which assignment.
+        generation: Generation,
+        /// The users that run.
+        users: ClassCounts,
+    },
+    /// What was measured since the last report.
+    Stats(StatsReport),
+    /// A sign of life.
+    Heartbeat(Heartbeat),
+    /// All users of the run have stopped and the last report has been sent.
+    ClientStopped {
+        /// Which run.
+        run: RunId,
+    },
+    /// The worker's process is about to end, on purpose. Its users have stopped and its reports are acknowledged.
+    Quit,
+}
+
+/// A worker introduces itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ready {
+    /// Its name, the same in every connection of one process.
+    pub worker: WorkerId,
+    /// The wire contract it speaks, [`crate::ids::WIRE_VERSION`] in this build.
+    pub wire_version: u32,
+    /// Its release, for people.
+    pub software_version: String,
+    /// What it can do beyond the wire contract, by name. Unknown names are ignored.
+    pub capabilities: Vec<String>,
+    /// The run it is still working for, when it lost the master on the way.
+    pub run: Option<RunId>,
+}
+
+/// A sealed report: sent again, unchanged and with the same number, until it is acknowledged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StatsReport {
+    /// The run it belongs to.
+    pub run: RunId,
+    /// Counts this worker's reports of the run, from 1.
+    pub seq: u64,
+    /// What was measured since the report before.
+    pub delta: StatsDelta,
+}
+
+/// What a worker says of itself, twice a second.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Heartbeat {
+    /// What it is doing.
+    pub state: WorkerState,
+    /// The users that it runs now.
+    pub users: ClassCounts,
+    /// CPU time of its process, in percent of one core; can exceed 100.
+    pub cpu_percent: f32,
+    /// Resident memory of its process, in bytes.
+    pub memory_bytes: u64,
+    /// The longest time by which a user's timer fired late since the last heartbeat. A high one means that the
+    /// worker, not the target, is the bottleneck.
+    pub wakeup_lag: Duration,
+}
+
+/// What a worker is doing, in Locust's words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkerState {
+    /// Connected, with nothing to do.
+    #[default]
+    Ready,
+    /// On the way to the users that it was assigned.
+    Spawning,
+    /// Running the users that it was assigned.
+    Running,
+    /// Letting its users finish.
+    Stopping,
+    /// Not heard of for too long, though its connection stands.
+    Missing,
+}
+
+impl WorkerState {
+    /// Locust's name of the state.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Spawning => "spawning",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+/// From the master to a worker.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ToWorker {
+    /// The worker is welcome.
+    Ack {
+        /// Its number, from 0, the same for as long as the master lives.
+        index: u32,
+    },
+    /// The worker is not welcome; the connection ends after this.
+    Refused {
+        /// Why, for people.
+        reason: String,
+    },
+    /// What the run is about. Comes before the first assignment of a run; repeats change nothing.
+    Plan(RunPlan),
+    /// How many users to run.
+    Spawn(Assignment),
+    /// The whole cluster has reached its users.
+    SpawningComplete {
+        /// Users over all workers.
+        user_count: u64,
+        /// Statistics of the ramp are to be forgotten (`--reset-stats`).
+        reset_stats: bool,
+    },
+    /// The report with this number, and every one before it, has been merged.
+    StatsAck {
+        /// The run that the report belongs to.
+        run: RunId,
+        /// Its number.
+        seq: u64,
+    },
+    /// The answer to a heartbeat.
+    Heartbeat {
+        /// What the run's clock showed when this left; `None` when there is no run.
+        run_time: Option<RunTime>,
+    },
+    /// Stop all users of the run, report, and say so.
+    Stop {
+        /// Which run; another one is left alone.
+        run: RunId,
+    },
+    /// Stop, report, and end the process.
+    Quit,
+}
+
+/// Everything a worker needs to run users of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunPlan {
+    /// Which run.
+    pub run: RunId,
+    /// The scenario file's name, for messages.
+    pub scenario_name: String,
+    /// The scenario file's text.
+    pub scenario: String,
+    /// The profile of the file that is in force.
+    pub profile: Option<String>,
+    /// Takes the place of every host in the file.
+    pub host: Option<String>,
+    /// How long a task may go on after a stop before it is cut off.
+    pub stop_timeout: Duration,
+    /// The seed of every user's random stream.
+    pub seed: u64,
+    /// What the run's clock showed when this left.
+    pub run_time: RunTime,
+}
+
+/// Absolute user counts for one worker. Obeyed if its generation is higher than any before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assignment {
+    /// The run that the users belong to.
+    pub run: RunId,
+    /// The decision that this is part of.
+    pub generation: Generation,
+    /// Users by class. All other classes go to zero.
+    pub users: ClassCounts,
+    /// This worker's share of the spawn rate, in users per second, for spawning as for stopping.
+    pub spawn_rate: f64,
+    /// When to make the first change. Staggers the workers, so that the cluster spawns evenly.
+    pub first_delay: Duration,
+}

@@ -1,0 +1,116 @@
+//! Preflight: what arithmetic says about a run before it starts.
+
+use crate::criteria::{Comparison, Criterion, Metric};
+use crate::dispatch::{ClassSpec, Dispatcher, capacity, fixed_users};
+use crate::scenario::{Scenario, Step, UserClass};
+
+impl From<&UserClass> for ClassSpec {
+    fn from(class: &UserClass) -> Self {
+        Self { name: class.name.clone(), weight: class.weight, fixed_count: class.fixed_count }
+    }
+}
+
+/// The user classes of a scenario as the dispatcher sees them.
+pub fn class_specs(scenario: &Scenario) -> Vec<ClassSpec> {
+    scenario.users.iter().map(ClassSpec::from).collect()
+}
+
+/// Why `users` cannot be given to these classes; `None` if they can.
+pub fn misfit(classes: &[ClassSpec], users: u32) -> Option<String> {
+    let fixed = fixed_users(classes);
+    if u64::from(users) < fixed {
+        return Some(format!(
+            "the classes with a fixed_count need {fixed} users, but there are only {users}"
+        ));
+    }
+    capacity(classes).filter(|most| *most < u64::from(users)).map(|most| {
+        format!(
+            "all classes have a fixed_count, so {most} users will run and not {users}; give a class a weight"
+        )
+    })
+}
+
+/// The highest number of requests per second that `users` can make if the target takes no time at all; `None` if
+/// nothing limits it.
+pub fn highest_rate(scenario: &Scenario, users: u32) -> Option<f64> {
+    let mut dispatcher = Dispatcher::new(class_specs(scenario), ["all"]).ok()?;
+    let placement = dispatcher.ramp(users);
+    let rates = scenario.users.iter().filter_map(|class| {
+        let count = f64::from(placement.of_class(&class.name)?);
+        (count > 0.0)
+            .then(|| class.wait_time.max_rate().map(|rate| count * rate * requests_per_iteration(class)))
+    });
+    rates.sum()
+}
+
+/// What is wrong with the criteria, knowing the highest rate.
+pub fn unreachable_criteria(scenario: &Scenario, criteria: &[Criterion], users: u32) -> Vec<String> {
+    let Some(highest) = highest_rate(scenario, users) else {
+        return Vec::new();
+    };
+    let wants_more = |criterion: &&Criterion| {
+        let at_least = matches!(criterion.comparison, Comparison::Above | Comparison::AtLeast);
+        criterion.metric == Metric::Rps && at_least && criterion.limit > highest
+    };
+    let explain = |criterion: &Criterion| {
+        let needed = (f64::from(users) * criterion.limit / highest).ceil();
+        format!(
+            "`{criterion}` cannot be met: with their wait times, {users} users make at most {highest:.0} requests per \
+             second; it takes at least {needed:.0} users or shorter waits, such as constant_throughput"
+        )
+    };
+    criteria.iter().filter(wants_more).map(explain).collect()
+}
+
+/// The mean number of requests in one iteration.
+fn requests_per_iteration(class: &UserClass) -> f64 {
+    let requests =
+        |steps: &[Step]| steps.iter().filter(|step| matches!(step, Step::Request(_))).count() as f64;
+    let weights: f64 = class.tasks.iter().map(|task| f64::from(task.weight)).sum();
+    class.tasks.iter().map(|task| f64::from(task.weight) * requests(&task.steps)).sum::<f64>() / weights
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scenario(wait: &str) -> Scenario {
+        let text = format!(
+            "host: http://localhost\nusers:\n  U:\n    wait_time: {wait}\n    tasks:\n      - name: t\n        steps: [{{ get: / }}]\n"
+        );
+        Scenario::load("test.yaml", &text).unwrap_or_else(|notes| panic!("{notes}"))
+    }
+
+    #[test]
+    fn the_highest_rate_follows_from_users_and_waits() {
+        let check = |wait: &str, users, expected: Option<f64>| {
+            let found = highest_rate(&scenario(wait), users).map(f64::round);
+            assert_eq!(found, expected, "{users} users, {wait}");
+        };
+        check("between(0.1, 0.5)", 500, Some(1667.0));
+        check("constant_throughput(20)", 500, Some(10_000.0));
+        check("constant(0)", 500, None);
+    }
+
+    #[test]
+    fn a_criterion_out_of_reach_is_explained() {
+        let criteria = [Criterion::parse("rps >= 10000").unwrap(), Criterion::parse("p95 < 1s").unwrap()];
+        let notes = unreachable_criteria(&scenario("between(0.1, 0.5)"), &criteria, 500);
+        assert_eq!(notes.len(), 1);
+        assert!(
+            notes[0].contains("at most 1667") && notes[0].contains("at least 3000 users"),
+            "{}",
+            notes[0]
+        );
+        assert!(unreachable_criteria(&scenario("constant_throughput(21)"), &criteria, 500).is_empty());
+    }
+
+    #[test]
+    fn fixed_counts_and_users_must_fit() {
+        let class =
+            |weight, fixed_count| ClassSpec { name: format!("{weight}-{fixed_count}"), weight, fixed_count };
+        assert!(misfit(&[class(1.0, 5), class(1.0, 0)], 4).is_some_and(|text| text.contains("need 5 users")));
+        assert!(misfit(&[class(1.0, 5)], 9).is_some_and(|text| text.contains("5 users will run")));
+        assert_eq!(misfit(&[class(1.0, 5), class(1.0, 0)], 9), None);
+    }
+}

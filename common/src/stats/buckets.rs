@@ -1,0 +1,124 @@
+//! What the series of a run keep per second.
+
+use super::CoarseHistogram;
+use super::delta::SecondDelta;
+use super::series::Bucket;
+
+/// The requests of one row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RateBucket {
+    /// Requests that ended.
+    pub requests: u64,
+    /// Failures.
+    pub failures: u64,
+}
+
+impl RateBucket {
+    /// Adds the counts of another bucket.
+    pub fn add(&mut self, other: Self) {
+        self.requests = self.requests.saturating_add(other.requests);
+        self.failures = self.failures.saturating_add(other.failures);
+    }
+}
+
+impl Bucket for RateBucket {
+    fn merge(&mut self, later: Self) {
+        self.add(later);
+    }
+}
+
+/// The requests of all rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TrafficBucket {
+    /// How many there were.
+    pub rate: RateBucket,
+    /// Their response times, as far as they have one.
+    pub response_times: CoarseHistogram,
+}
+
+impl TrafficBucket {
+    /// Adds the counts of a reported second.
+    pub fn add_second(&mut self, second: &SecondDelta) {
+        self.rate.add(RateBucket { requests: second.requests, failures: second.failures });
+        self.response_times.merge(&second.response_times);
+    }
+}
+
+impl Bucket for TrafficBucket {
+    fn merge(&mut self, later: Self) {
+        self.rate.merge(later.rate);
+        self.response_times.merge(&later.response_times);
+    }
+}
+
+/// A number that was looked at now and then, such as how many users there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gauge {
+    /// What it was the last time; zero if nobody ever looked.
+    pub last: u64,
+    /// The most that it was.
+    pub max: u64,
+    sum: u64,
+    looks: u64,
+}
+
+impl Gauge {
+    /// Takes note of what the number is now.
+    pub fn observe(&mut self, value: u64) {
+        self.merge(Self { last: value, max: value, sum: value, looks: 1 });
+    }
+
+    /// The mean of all looks; `None` if nobody ever looked.
+    pub fn mean(&self) -> Option<f64> {
+        (self.looks > 0).then(|| self.sum as f64 / self.looks as f64)
+    }
+}
+
+impl Bucket for Gauge {
+    fn merge(&mut self, later: Self) {
+        if later.looks > 0 {
+            self.last = later.last;
+        }
+        self.max = self.max.max(later.max);
+        self.sum = self.sum.saturating_add(later.sum);
+        self.looks = self.looks.saturating_add(later.looks);
+    }
+}
+
+/// The whole run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunBucket {
+    /// The requests of all rows.
+    pub traffic: TrafficBucket,
+    /// Users that were running.
+    pub users: Gauge,
+    /// Users that the plan wanted.
+    pub planned_users: Gauge,
+}
+
+impl Bucket for RunBucket {
+    fn merge(&mut self, later: Self) {
+        self.traffic.merge(later.traffic);
+        self.users.merge(later.users);
+        self.planned_users.merge(later.planned_users);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gauge_remembers_last_most_and_mean() {
+        let mut gauge = Gauge::default();
+        assert_eq!((gauge.last, gauge.max, gauge.mean()), (0, 0, None));
+        [10, 30, 20].into_iter().for_each(|users| gauge.observe(users));
+        assert_eq!((gauge.last, gauge.max, gauge.mean()), (20, 30, Some(20.0)));
+        gauge.merge(Gauge::default());
+        assert_eq!(gauge.last, 20, "seconds in which nobody looked change nothing");
+        let mut later = Gauge::default();
+        later.observe(0);
+        gauge.merge(later);
+        assert_eq!((gauge.last, gauge.max, gauge.mean()), (0, 30, Some(15.0)));
+    }
+}

@@ -1,0 +1,147 @@
+//! The statistics of a whole run, on the master: everything that is ever shown comes from here.
+
+use std::collections::BTreeSet;
+
+use super::buckets::RunBucket;
+use super::delta::{Delivery, EntryKey, ErrorDelta, ExceptionDelta, Overflow, StatsDelta};
+use super::entry::EntryStats;
+use super::series::{Series, second_of};
+use super::table::{Seen, Table};
+use super::{AGGREGATED, MAX_ENTRIES, MAX_ERRORS, MAX_EXCEPTIONS, MAX_WORKERS_PER_EXCEPTION};
+use crate::time::RunTime;
+
+/// What all workers reported so far.
+///
+/// It applies whatever it is given: repeats are for a [`ReportLog`](super::ReportLog) to find. The numbers are the
+/// same as if one recorder had seen every sample.
+#[derive(Clone, Debug)]
+pub struct RunStats {
+    entries: Table<EntryStats>,
+    total: EntryStats,
+    errors: Table<ErrorDelta>,
+    exceptions: Table<ExceptionDelta>,
+    /// For each row of `exceptions` the workers that reported it.
+    exception_workers: Vec<BTreeSet<String>>,
+    seconds: Series<RunBucket>,
+    delivery: Delivery,
+    overflow: Overflow,
+}
+
+impl Default for RunStats {
+    fn default() -> Self {
+        Self {
+            entries: Table::new(MAX_ENTRIES),
+            total: EntryStats::new(EntryKey::new("", AGGREGATED)),
+            errors: Table::new(MAX_ERRORS),
+            exceptions: Table::new(MAX_EXCEPTIONS),
+            exception_workers: Vec::new(),
+            seconds: Series::default(),
+            delivery: Delivery::default(),
+            overflow: Overflow::default(),
+        }
+    }
+}
+
+impl RunStats {
+    /// Adds what `worker` reported. Times after `now` count as `now`, so that no worker's clock can run ahead.
+    pub fn apply(&mut self, worker: &str, delta: &StatsDelta, now: RunTime) {
+        for entry in &delta.entries {
+            let place = self.entries.entry(&entry.key.method, &entry.key.name);
+            let names_capped = place.capped(entry.requests);
+            self.overflow += Overflow { names_capped, ..Overflow::default() };
+            self.entries.rows_mut()[place.row()].apply(entry, now);
+            self.total.apply(entry, now);
+        }
+        for error in &delta.errors {
+            self.apply_error(error, now);
+        }
+        for exception in &delta.exceptions {
+            self.apply_exception(worker, exception);
+        }
+        for second in &delta.seconds {
+            self.seconds.at(second.second.min(second_of(now))).traffic.add_second(second);
+        }
+        self.delivery += delta.delivery;
+        self.overflow += delta.overflow;
+    }
+
+    /// Takes note of how many users are running, and how many the plan wants, at `now`.
+    pub fn observe_users(&mut self, now: RunTime, users: u64, planned_users: u64) {
+        let bucket = self.seconds.at(second_of(now));
+        bucket.users.observe(users);
+        bucket.planned_users.observe(planned_users);
+    }
+
+    /// Zeroes all numbers and forgets errors, exceptions and the past, but keeps the rows: Locust's `--reset-stats`.
+    pub fn reset(&mut self) {
+        self.entries.rows_mut().iter_mut().for_each(EntryStats::reset);
+        self.total.reset();
+        self.errors.take();
+        self.exceptions.take();
+        self.exception_workers.clear();
+        self.seconds.clear();
+        self.delivery = Delivery::default();
+        self.overflow = Overflow::default();
+    }
+
+    /// The rows in the order of their first appearance, among them [`OTHER`](super::OTHER) if there were too many.
+    pub fn entries(&self) -> &[EntryStats] {
+        self.entries.rows()
+    }
+
+    /// The rows by name, then by method.
+    pub fn sorted_entries(&self) -> Vec<&EntryStats> {
+        let mut rows: Vec<&EntryStats> = self.entries.rows().iter().collect();
+        rows.sort_unstable_by(|left, right| left.key.cmp(&right.key));
+        rows
+    }
+
+    /// All rows together, under the name [`AGGREGATED`] and no method.
+    pub fn total(&self) -> &EntryStats {
+        &self.total
+    }
+
+    /// Failures by row and message, in the order of their arrival.
+    pub fn errors(&self) -> &[ErrorDelta] {
+        self.errors.rows()
+    }
+
+    /// Exceptions in the order of their arrival, each with the names of (the first) workers that reported it.
+    pub fn exceptions(&self) -> impl Iterator<Item = (&ExceptionDelta, &BTreeSet<String>)> {
+        self.exceptions.rows().iter().zip(&self.exception_workers)
+    }
+
+    /// Requests, response times and users of the whole run by second.
+    pub fn seconds(&self) -> &Series<RunBucket> {
+        &self.seconds
+    }
+
+    /// The load that was delivered.
+    pub fn delivery(&self) -> Delivery {
+        self.delivery
+    }
+
+    /// What the tables could not name, here and on the workers.
+    pub fn overflow(&self) -> Overflow {
+        self.overflow
+    }
+
+    fn apply_error(&mut self, error: &ErrorDelta, now: RunTime) {
+        let [first, last] = [error.first_seen, error.last_seen].map(|seen| seen.map(|at| at.min(now)));
+        let place = self.errors.count(&error.key, &error.message, error.occurrences, Seen { first, last });
+        let errors_capped = place.capped(error.occurrences);
+        self.overflow += Overflow { errors_capped, ..Overflow::default() };
+    }
+
+    fn apply_exception(&mut self, worker: &str, exception: &ExceptionDelta) {
+        let ExceptionDelta { message, traceback, occurrences } = exception;
+        let place = self.exceptions.count(message, traceback, *occurrences);
+        self.exception_workers.resize_with(self.exceptions.rows().len(), BTreeSet::new);
+        let workers = &mut self.exception_workers[place.row()];
+        if workers.len() < MAX_WORKERS_PER_EXCEPTION && !workers.contains(worker) {
+            workers.insert(worker.to_owned());
+        }
+        let exceptions_capped = place.capped(*occurrences);
+        self.overflow += Overflow { exceptions_capped, ..Overflow::default() };
+    }
+}
