@@ -84,14 +84,14 @@ fn windows(spans: &[Span<RunBucket>]) -> impl Iterator<Item = Shortfall> + '_ {
     let end = spans.last().map_or(0, |span| span.start + span.width);
     let first = spans.first().map_or(0, |span| span.start);
     let last_start = end.saturating_sub(WINDOW_S).max(first);
-    spans.iter().take_while(move |span| span.start <= last_start).filter_map(move |span| {
-        let window_end = (span.start + WINDOW_S).min(end);
-        window(spans, span.start, window_end)
-    })
+    let starts = spans.iter().take_while(move |span| span.start <= last_start).enumerate();
+    starts.filter_map(move |(index, span)| window(&spans[index..], (span.start + WINDOW_S).min(end)))
 }
 
-fn window(spans: &[Span<RunBucket>], from: u32, to: u32) -> Option<Shortfall> {
-    let inside = spans.iter().skip_while(|span| span.start < from).take_while(|span| span.start < to);
+/// The window from the first of `spans` up to, and without, the second `to`.
+fn window(spans: &[Span<RunBucket>], to: u32) -> Option<Shortfall> {
+    let from = spans.first()?.start;
+    let inside = spans.iter().take_while(|span| span.start < to);
     let (mut ran, mut planned) = (0.0, 0.0);
     for span in inside {
         // A second in which nobody looked says nothing.

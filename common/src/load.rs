@@ -110,7 +110,7 @@ mod tests {
         let spawn_rate = SpawnRate::per_second(4.0).unwrap();
         let up = Ramp { from: 10, to: 30, spawn_rate, since: RunTime::from_secs(100) };
         let check = |ramp: &Ramp, second, users| {
-            assert_eq!(ramp.users(RunTime::from_secs(second)), users, "{second}")
+            assert_eq!(ramp.users(RunTime::from_secs(second)), users, "{second}");
         };
         check(&up, 99, 10);
         check(&up, 100, 10);

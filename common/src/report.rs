@@ -14,7 +14,7 @@ use crate::roster::Roster;
 use crate::stats::rate::{Activity, Rates};
 use crate::stats::{EntryStats, PERCENTILES_TO_REPORT, RunStats, SparseHistogram};
 use crate::time::{Moment, RunTime};
-use crate::timeline::Timeline;
+use crate::timeline::{EventKind, Timeline};
 use crate::verdict::{Findings, Ruling};
 
 /// A run, live or over.
@@ -277,7 +277,7 @@ impl Report {
             errors: error_rows(stats),
             exceptions,
             workers: worker_rows(roster),
-            timeline: run.timeline().clone(),
+            timeline: timeline(run, clock, &judgements),
             seconds: second_rows(stats),
             delivery: DeliveryFigures::new(stats),
             judgements,
@@ -364,6 +364,18 @@ impl Measured for RunStats {
     }
 }
 
+/// What happened, the criteria included once they are judged for good.
+fn timeline(run: &Run, clock: RunTime, judgements: &[Judgement]) -> Timeline {
+    let mut timeline = run.timeline().clone();
+    if run.phase() == Phase::Stopped {
+        for judgement in judgements {
+            let (text, met) = (judgement.to_string(), judgement.met);
+            timeline.push(clock, EventKind::Criterion { judgement: text, met });
+        }
+    }
+    timeline
+}
+
 /// Requests per second outside ramps; over the whole run if it was nothing but a ramp.
 fn rps(stats: &RunStats, entry: &EntryStats) -> Option<f64> {
     let spans = stats.seconds().spans();
@@ -436,6 +448,7 @@ fn worker_rows(roster: &Roster) -> Vec<WorkerRow> {
 fn second_rows(stats: &RunStats) -> Vec<SecondRow> {
     let rows = stats.seconds().spans().iter().map(|span| {
         let traffic = &span.value.traffic;
+        let [p50_us, p95_us, p99_us] = traffic.response_times.percentiles_us([0.5, 0.95, 0.99]);
         SecondRow {
             start: span.start,
             width: span.width,
@@ -443,9 +456,9 @@ fn second_rows(stats: &RunStats) -> Vec<SecondRow> {
             failures: traffic.rate.failures,
             users: span.value.users.mean(),
             planned_users: span.value.planned_users.mean(),
-            p50_us: traffic.response_times.percentile_us(0.5),
-            p95_us: traffic.response_times.percentile_us(0.95),
-            p99_us: traffic.response_times.percentile_us(0.99),
+            p50_us,
+            p95_us,
+            p99_us,
         }
     });
     rows.collect()

@@ -80,12 +80,25 @@ impl CoarseHistogram {
     /// The value in microseconds that Locust's rank rule selects for `fraction`: the middle of its bucket.
     /// `None` if nothing was recorded.
     pub fn percentile_us(&self, fraction: f64) -> Option<u64> {
-        let rank = rank(self.count(), fraction)?;
+        let [value_us] = self.percentiles_us([fraction]);
+        value_us
+    }
+
+    /// [`CoarseHistogram::percentile_us`] of several fractions, in one pass over the buckets.
+    pub fn percentiles_us<const N: usize>(&self, fractions: [f64; N]) -> [Option<u64>; N] {
+        let count = self.count();
+        let ranks = fractions.map(|fraction| rank(count, fraction));
+        let mut found = [None; N];
         let mut seen = 0;
-        self.counts.iter().enumerate().find_map(|(index, count)| {
+        for (index, count) in self.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
             seen += u64::from(*count);
-            (seen > rank).then(|| lowest_in(index).midpoint(lowest_in(index + 1) - 1))
-        })
+            for (value_us, rank) in found.iter_mut().zip(ranks) {
+                if value_us.is_none() && rank.is_some_and(|rank| seen > rank) {
+                    *value_us = Some(lowest_in(index).midpoint(lowest_in(index + 1) - 1));
+                }
+            }
+        }
+        found
     }
 }
 

@@ -1,0 +1,31 @@
+//! The process's monotonic clock, as moments since it was made. The one place where the worker reads time; under a
+//! paused runtime it stands still, which is what whole-cluster tests on virtual time rely on.
+
+use std::time::Duration;
+
+use sentinel_common::time::Moment;
+use tokio::time::Instant;
+
+/// A clock whose origin is its own creation. Copies agree with each other.
+#[derive(Clone, Copy, Debug)]
+pub struct LocalClock {
+    origin: Instant,
+}
+
+impl LocalClock {
+    /// A clock that shows zero now.
+    pub fn start() -> Self {
+        Self { origin: Instant::now() }
+    }
+
+    /// What it shows now.
+    pub fn now(self) -> Moment {
+        Moment::from(self.origin.elapsed())
+    }
+
+    /// The instant at which it shows `moment`. A moment far beyond any run is cut to a year from the origin.
+    pub fn instant(self, moment: Moment) -> Instant {
+        let since = Duration::from_micros(moment.as_micros());
+        self.origin + since.min(Duration::from_secs(365 * 24 * 3600))
+    }
+}

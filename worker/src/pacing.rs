@@ -1,0 +1,145 @@
+//! What a user's schedule asked for and what the user made of it, counted for the report of delivered load.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use sentinel_common::random::UserRng;
+use sentinel_common::stats::Recorder;
+use sentinel_common::time::{Moment, RunClock, RunTime};
+use sentinel_common::wait::{NextStart, Pacer, WaitTime};
+
+/// An iteration that begins later than this after its intended start counts as late.
+pub const LATE_AFTER: Duration = Duration::from_millis(10);
+
+/// One user's schedule. Shared between the user, which follows it, and its lane, which reports on it.
+#[derive(Debug)]
+pub struct UserPacing {
+    clock: RunClock,
+    wait: WaitTime,
+    /// `None` until the user has finished its `on_start`.
+    pacer: RefCell<Option<Pacer>>,
+    started: Cell<u64>,
+    planned_reported: Cell<u64>,
+    closed: Cell<bool>,
+}
+
+impl UserPacing {
+    /// A schedule that has not begun.
+    pub fn new(clock: RunClock, wait: WaitTime) -> Self {
+        Self {
+            clock,
+            wait,
+            pacer: RefCell::new(None),
+            started: Cell::new(0),
+            planned_reported: Cell::new(0),
+            closed: Cell::new(false),
+        }
+    }
+
+    /// The run's clock as this user knows it, all its life.
+    pub fn clock(&self) -> RunClock {
+        self.clock
+    }
+
+    /// Whether iterations have a schedule that a slow target can make them miss.
+    pub fn is_paced(&self) -> bool {
+        self.wait.is_paced()
+    }
+
+    /// Begins the schedule: the first iteration is due at `first`.
+    pub fn begin(&self, first: RunTime) {
+        *self.pacer.borrow_mut() = Some(Pacer::new(self.wait, first));
+    }
+
+    /// An iteration starts.
+    pub fn start_iteration(&self, intended: RunTime, start: RunTime, recorder: &mut Recorder) {
+        self.started.set(self.started.get() + 1);
+        let delivery = recorder.delivery_mut();
+        delivery.started += 1;
+        if start.saturating_since(intended) > LATE_AFTER {
+            delivery.late += 1;
+        }
+    }
+
+    /// An iteration has finished: when is the next one due?
+    pub fn next(&self, finished: RunTime, rng: &mut UserRng) -> NextStart {
+        match self.pacer.borrow_mut().as_mut() {
+            Some(pacer) => pacer.next(finished, rng),
+            None => NextStart { intended: finished, wait: Duration::ZERO },
+        }
+    }
+
+    /// Iterations that this user has begun.
+    pub fn started(&self) -> u64 {
+        self.started.get()
+    }
+
+    /// Adds the iterations that became due since this was last asked to the report.
+    pub fn count_planned(&self, now: Moment, recorder: &mut Recorder) {
+        if !self.closed.get() {
+            let planned = self.planned(now);
+            recorder.delivery_mut().planned += planned - self.planned_reported.replace(planned);
+        }
+    }
+
+    /// The user begins no further iteration: those that were due and did not begin are dropped.
+    pub fn close(&self, now: Moment, recorder: &mut Recorder) {
+        self.count_planned(now, recorder);
+        if !self.closed.replace(true) {
+            recorder.delivery_mut().dropped += self.planned_reported.get() - self.started.get();
+        }
+    }
+
+    fn planned(&self, now: Moment) -> u64 {
+        let started = self.started.get();
+        match self.pacer.borrow().as_ref() {
+            // Without a schedule nothing is due before the user is there to begin it.
+            Some(pacer) if self.is_paced() => pacer.planned(self.clock.run_time(now)).max(started),
+            _ => started,
+        }
+        .max(self.planned_reported.get())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pacing(wait: &str) -> UserPacing {
+        let clock = RunClock::new(RunTime::ZERO, Moment::ZERO);
+        UserPacing::new(clock, WaitTime::parse(wait).unwrap())
+    }
+
+    #[test]
+    fn what_was_due_and_did_not_begin_is_dropped_when_the_user_stops() {
+        let pacing = pacing("constant_throughput(10)");
+        let mut recorder = Recorder::default();
+        pacing.begin(RunTime::ZERO);
+        pacing.start_iteration(RunTime::ZERO, RunTime::ZERO, &mut recorder);
+        pacing.close(Moment::from_micros(450_000), &mut recorder);
+        pacing.count_planned(Moment::from_secs(9), &mut recorder);
+        let delivery = recorder.take().delivery;
+        assert_eq!((delivery.planned, delivery.started, delivery.dropped), (5, 1, 4));
+    }
+
+    #[test]
+    fn a_user_without_a_schedule_drops_nothing() {
+        let pacing = pacing("between(1, 2)");
+        let mut recorder = Recorder::default();
+        pacing.begin(RunTime::ZERO);
+        pacing.start_iteration(RunTime::ZERO, RunTime::ZERO, &mut recorder);
+        pacing.close(Moment::from_secs(60), &mut recorder);
+        let delivery = recorder.take().delivery;
+        assert_eq!((delivery.planned, delivery.started, delivery.dropped), (1, 1, 0));
+    }
+
+    #[test]
+    fn a_start_is_late_only_beyond_the_tolerance() {
+        let pacing = pacing("constant_pacing(1)");
+        let mut recorder = Recorder::default();
+        pacing.begin(RunTime::ZERO);
+        pacing.start_iteration(RunTime::ZERO, RunTime::ZERO + LATE_AFTER, &mut recorder);
+        pacing.start_iteration(RunTime::ZERO, RunTime::from_micros(10_001), &mut recorder);
+        assert_eq!(recorder.take().delivery.late, 1);
+    }
+}
