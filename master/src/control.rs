@@ -1,0 +1,208 @@
+//! The control loop: carries out what the coordinator decides, shows the run as it goes, and ends with a report.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sentinel_common::coordinator::{Coordinator, Effect, Notice, Outcome, Phase};
+use sentinel_common::report::{Detail, Frame, Report};
+use sentinel_common::time::Moment;
+use sentinel_common::verdict::exit_code;
+use sentinel_worker::clock::LocalClock;
+use tokio::sync::mpsc;
+
+use crate::settings::Settings;
+use crate::transport::{Hub, HubEvent};
+
+/// How often tables are printed, as in Locust.
+const TABLE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long workers may take to leave at the end.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// What can happen to the master.
+#[expect(clippy::large_enum_variant, reason = "an event lives for one turn of the loop and is never stored")]
+enum Event {
+    /// Something happened on a connection.
+    Hub(HubEvent),
+    /// A timer is due.
+    Timer,
+    /// The process was told to end.
+    Interrupt,
+}
+
+/// How it all ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The whole run, if there was one.
+    pub report: Option<Report>,
+    /// What to tell the caller of the process.
+    pub exit_code: u8,
+    /// The run was cut short: whoever did that will not wait for anybody.
+    pub aborted: bool,
+}
+
+/// The master at work. See the module's documentation.
+struct Control<P> {
+    coordinator: Coordinator,
+    hub: Arc<Hub>,
+    events: mpsc::Receiver<HubEvent>,
+    interrupts: mpsc::Receiver<()>,
+    clock: LocalClock,
+    settings: Settings,
+    progress: P,
+    next_table: Moment,
+    interrupted: bool,
+    aborted: bool,
+}
+
+/// Runs what `settings` say with the workers that come through `hub`. Every two seconds of the run, `progress` is
+/// shown where it stands. Each message on `interrupts` tells the master to end: the first gracefully, the second at
+/// once.
+pub async fn run(
+    settings: Settings,
+    hub: Arc<Hub>,
+    events: mpsc::Receiver<HubEvent>,
+    interrupts: mpsc::Receiver<()>,
+    progress: impl FnMut(&Report),
+) -> Ended {
+    let clock = LocalClock::start();
+    let mut control = Control {
+        coordinator: Coordinator::new(settings.rebalance_on_loss),
+        hub,
+        events,
+        interrupts,
+        clock,
+        next_table: clock.now() + TABLE_INTERVAL,
+        settings,
+        progress,
+        interrupted: false,
+        aborted: false,
+    };
+    let autostart = control.settings.autostart.clone();
+    control.coordinator.start_when_ready(clock.now(), autostart);
+    let failed = control.until_outcome().await;
+    let report = control.report(Detail::Full);
+    control.farewell().await;
+    let judged = report.as_ref().map(|report| report.exit_code);
+    Ended { report, exit_code: failed.or(judged).unwrap_or(exit_code::FAILURES), aborted: control.aborted }
+}
+
+impl<P: FnMut(&Report)> Control<P> {
+    /// Goes on until the run is over. Returns an exit code if there is none to make from a report.
+    async fn until_outcome(&mut self) -> Option<u8> {
+        loop {
+            self.carry_out();
+            match self.coordinator.outcome() {
+                Some(Outcome::Ended) => return None,
+                Some(Outcome::NoWorkers { expected, present }) => {
+                    tracing::error!(
+                        "Gave up waiting for workers: {} of {expected} connected; start more with sentinel-worker",
+                        present.len()
+                    );
+                    return Some(exit_code::FAILURES);
+                }
+                None if self.interrupted && self.coordinator.run().is_none() => {
+                    tracing::warn!("Interrupted before the run began");
+                    return Some(exit_code::FAILURES);
+                }
+                None => {}
+            }
+            let event = self.next_event().await;
+            self.handle(event);
+        }
+    }
+
+    async fn next_event(&mut self) -> Event {
+        let wake = self.coordinator.poll_timeout().unwrap_or(Moment::MAX).min(self.next_table);
+        tokio::select! {
+            Some(event) = self.events.recv() => Event::Hub(event),
+            Some(()) = self.interrupts.recv() => Event::Interrupt,
+            () = tokio::time::sleep_until(self.clock.instant(wake)) => Event::Timer,
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        let now = self.clock.now();
+        match event {
+            Event::Hub(HubEvent::Message(connection, message)) => {
+                self.coordinator.handle_message(now, connection, message);
+            }
+            Event::Hub(HubEvent::Disconnected(connection, reason)) => {
+                self.coordinator.handle_disconnected(now, connection, &reason);
+            }
+            Event::Interrupt if self.interrupted => {
+                self.aborted = true;
+                self.coordinator.abort(now, "interrupted twice");
+            }
+            Event::Interrupt => {
+                self.interrupted = true;
+                self.coordinator.stop(now, "interrupted");
+            }
+            Event::Timer => {}
+        }
+        // Events may come faster than timers get their turn, so these are looked at after every event.
+        if self.coordinator.poll_timeout().is_some_and(|at| at <= now) {
+            self.coordinator.handle_timeout(now);
+        }
+        if self.next_table <= now {
+            self.next_table = now + TABLE_INTERVAL;
+            self.show_progress();
+        }
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(effect) = self.coordinator.poll_effect() {
+            match effect {
+                Effect::Send { to, message } => {
+                    if !self.hub.send(to, message) {
+                        tracing::debug!("A message for {to} was not sent: it is gone or does not read");
+                    }
+                }
+                Effect::Close { connection } => self.hub.close(connection),
+                Effect::Log(Notice::Info(text)) => tracing::info!("{text}"),
+                Effect::Log(Notice::Warning(text)) => tracing::warn!("{text}"),
+            }
+        }
+    }
+
+    fn show_progress(&mut self) {
+        let over = self.coordinator.run().is_none_or(|run| run.phase() == Phase::Stopped);
+        if !over && let Some(report) = self.report(Detail::Live) {
+            (self.progress)(&report);
+        }
+    }
+
+    fn report(&self, detail: Detail) -> Option<Report> {
+        let now = self.clock.now();
+        let run = self.coordinator.run()?;
+        let age = Duration::from_micros(run.age(now).as_micros());
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(age);
+        let frame = Frame {
+            started_at_unix_us: sentinel_common::time::micros(started),
+            host: self.settings.host.as_deref(),
+            criteria: &self.settings.criteria,
+            exit_code_on_error: self.settings.exit_code_on_error,
+        };
+        Some(Report::new(run, self.coordinator.roster(), now, &frame, detail))
+    }
+
+    /// Sends the workers home and waits until they have left. Users whose run was aborted may take as long as the
+    /// stop timeout, which nobody wants to wait for.
+    async fn farewell(&mut self) {
+        self.coordinator.quit();
+        self.carry_out();
+        if self.aborted {
+            return;
+        }
+        let deadline = self.clock.now() + FAREWELL;
+        while !self.coordinator.roster().is_empty() && self.clock.now() < deadline {
+            let event = tokio::select! {
+                Some(event) = self.events.recv() => Event::Hub(event),
+                Some(()) = self.interrupts.recv() => return,
+                () = tokio::time::sleep_until(self.clock.instant(deadline)) => return,
+            };
+            self.handle(event);
+            self.carry_out();
+        }
+    }
+}

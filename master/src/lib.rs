@@ -1,0 +1,146 @@
+//! The Sentinel master: waits for workers, hands out users, merges what they measured and reports the run.
+//!
+//! The binary `sentinel-master` is a thin shell around [`run`].
+//!
+//! ```text
+//! cli -> settings -> control <-> common::coordinator
+//!                     |    ^
+//!              console    transport::hub <- transport::grpc <- listener
+//!                 |
+//!                view  (pure functions of the report)
+//! ```
+//!
+//! No user runs here, and nothing is decided that does not need a socket, a clock or a file.
+
+pub mod cli;
+pub mod console;
+pub mod control;
+#[cfg(feature = "demo")]
+mod demo;
+pub mod listener;
+mod local;
+pub mod settings;
+pub mod transport;
+pub mod view;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use sentinel_common::ids::RunId;
+use sentinel_common::verdict::exit_code;
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::TcpListenerStream;
+
+use crate::cli::Args;
+use crate::console::Console;
+use crate::local::LocalWorkers;
+use crate::settings::Settings;
+use crate::transport::Hub;
+
+/// How long connections may take to end once the workers have had their time to leave. Peers that are no workers, or
+/// that are still draining, must not keep the process alive.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Does what the command line says and returns the exit code. Each message on `interrupts` tells the master to end:
+/// the first gracefully, the second at once.
+pub async fn run(args: Args, interrupts: mpsc::Receiver<()>) -> u8 {
+    match prepare(&args).await {
+        Ok((settings, listener)) => match serve(settings, listener, interrupts).await {
+            Ok(code) => code,
+            Err(error) => {
+                tracing::error!("{error:#}");
+                exit_code::FAILURES
+            }
+        },
+        Err(error) => {
+            eprintln!("sentinel-master: {error:#}");
+            exit_code::USAGE
+        }
+    }
+}
+
+/// Finds every mistake that can be found before anything starts.
+async fn prepare(args: &Args) -> anyhow::Result<(Settings, tokio::net::TcpListener)> {
+    let run = uuid::Uuid::new_v4();
+    // The low half of a random id is as good a seed as any.
+    let seed = run.as_u64_pair().1;
+    let demo_host = demo_host(args).await?;
+    let settings = Settings::resolve(args, RunId::new(&run.to_string()), seed, demo_host.as_deref())?;
+    let (host, port) = &settings.bind;
+    let listener = listener::bind(host, *port).await?;
+    if !args.headless {
+        tracing::info!("There is no web page yet: going on as with --headless");
+    }
+    Ok((settings, listener))
+}
+
+#[cfg(feature = "demo")]
+async fn demo_host(args: &Args) -> anyhow::Result<Option<String>> {
+    if !args.demo || args.host.is_some() {
+        return Ok(None);
+    }
+    let target = demo::start_target().await?;
+    tracing::info!("The demo's target listens on http://{target}");
+    Ok(Some(format!("http://{target}")))
+}
+
+#[cfg(not(feature = "demo"))]
+async fn demo_host(_: &Args) -> anyhow::Result<Option<String>> {
+    Ok(None)
+}
+
+async fn serve(
+    settings: Settings,
+    listener: tokio::net::TcpListener,
+    interrupts: mpsc::Receiver<()>,
+) -> anyhow::Result<u8> {
+    let address = listener.local_addr().context("failed to learn the port that workers connect to")?;
+    announce(&settings, address);
+    let (hub, events) = Hub::new();
+    let hub = Arc::new(hub);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let incoming = TcpListenerStream::new(listener);
+    let shutdown = async {
+        // Dropped or fired: either way the server is to end.
+        let _ = stopped.await;
+    };
+    let server = tokio::spawn(transport::serve(incoming, hub.clone(), shutdown));
+    let workers = LocalWorkers::start(settings.local_workers, listener::reachable(address))
+        .context("failed to start local workers")?;
+    let console = Console::new(settings.output);
+    let ended = control::run(settings, hub, events, interrupts, |report| console.progress(report)).await;
+    if let Some(report) = &ended.report {
+        console.summary(report);
+    }
+    if !ended.aborted {
+        tokio::task::spawn_blocking(move || workers.join())
+            .await
+            .context("failed to wait for local workers")?;
+    }
+    let _ = stop.send(());
+    match tokio::time::timeout(DISCONNECT_TIMEOUT, server).await {
+        Ok(served) => served.context("the server for workers panicked")??,
+        Err(_) => tracing::debug!("Some connections are still open; they end with the process"),
+    }
+    Ok(ended.exit_code)
+}
+
+fn announce(settings: &Settings, address: std::net::SocketAddr) {
+    tracing::info!("Starting Sentinel {} master", env!("CARGO_PKG_VERSION"));
+    let (name, _) = &settings.autostart.spec.scenario;
+    tracing::info!("Scenario: {name}; target: {}", settings.host.as_deref().unwrap_or("several hosts"));
+    tracing::info!("Listening for workers on {address}");
+    for note in &settings.notes {
+        tracing::warn!("{note}");
+    }
+    let expected = settings.autostart.expect_workers;
+    if settings.local_workers < expected {
+        let port = address.port();
+        tracing::info!(
+            "Waiting for workers to be ready, 0 of {expected} connected; start one with: sentinel-worker --master \
+             {}:{port}",
+            if address.ip().is_loopback() { "127.0.0.1" } else { "<this host>" }
+        );
+    }
+}

@@ -1,0 +1,27 @@
+//! `sentinel-master`: parses the command line, runs, tells how it went by its exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use sentinel_common::verdict::exit_code;
+use sentinel_master::cli::Args;
+use sentinel_worker::{limits, logging, signals};
+
+fn main() -> ExitCode {
+    match start(Args::parse()) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("sentinel-master: {error:#}");
+            ExitCode::from(exit_code::USAGE)
+        }
+    }
+}
+
+fn start(args: Args) -> anyhow::Result<u8> {
+    logging::init(args.loglevel, args.logfile.as_deref())?;
+    limits::raise_open_files();
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        let interrupts = signals::watch()?;
+        Ok(sentinel_master::run(args, interrupts).await)
+    })
+}

@@ -1,0 +1,7 @@
+//! How workers reach the master: connections of any wire become the same events and take the same messages.
+
+mod grpc;
+mod hub;
+
+pub use grpc::serve;
+pub use hub::{Hub, HubEvent};
