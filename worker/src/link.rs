@@ -7,10 +7,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sentinel_common::messages::FromWorker;
 use sentinel_proto::v1::load_control_client::LoadControlClient;
 use sentinel_proto::v1::{MasterMessage, WorkerMessage};
 use sentinel_proto::{Encode as _, MAX_MESSAGE_BYTES};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Status, Streaming};
@@ -89,10 +91,11 @@ impl Link {
         Ok(Self { outgoing, incoming: attached.into_inner() })
     }
 
-    /// Queues a message. Returns false if the queue is full or the connection has ended: then it is of no use.
+    /// Queues a message. Returns false if the queue is full: a master that does not read is of no use. On a
+    /// connection that has ended the message is lost, but what the master said before it ended can still be read.
     #[must_use]
-    pub fn send(&self, message: sentinel_common::messages::FromWorker) -> bool {
-        self.outgoing.try_send(message.encode()).is_ok()
+    pub fn send(&self, message: FromWorker) -> bool {
+        !matches!(self.outgoing.try_send(message.encode()), Err(TrySendError::Full(_)))
     }
 
     /// The next message of the master; an error once there is none any more.

@@ -1,0 +1,4 @@
+//! Support for whole-cluster tests: nothing here is part of the product, and nothing in the product calls it.
+
+pub mod process;
+pub mod virtual_cluster;

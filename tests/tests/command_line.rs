@@ -1,0 +1,170 @@
+//! The master's command line, as a process: what is wrong is said once, before anything starts, and where files and
+//! workers come from is told.
+
+use std::fs;
+use std::net::TcpListener;
+
+use sentinel_tests::process::{Exit, Master, Process, Program, Target, Worker, patient_fraud};
+
+/// A scenario with a class of three fixed users and a profile.
+const SCENARIO: &str = "\
+host: http://127.0.0.1:9
+users:
+  Fixed:
+    fixed_count: 3
+    tasks: [{ name: t, steps: [{ get: / }] }]
+profiles:
+  big: { users: 40, spawn_rate: 4 }
+";
+
+/// Runs the master on a scenario in a folder of its own; it must end at once with a usage error. Returns what it said.
+fn refused(scenario: &str, args: &[&str]) -> String {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    fs::write(folder.path().join("test.yaml"), scenario).expect("there is room for a file");
+    let bind = ["--headless", "--master-bind-host", "127.0.0.1"];
+    let port: &[&str] = if args.contains(&"--master-bind-port") { &[] } else { &["--master-bind-port", "0"] };
+    let Exit { code, stdout, stderr } =
+        Process::start_in(folder.path(), Program::Master, &[&bind, port, args].concat()).wait();
+    assert_eq!(code, Some(2), "{args:?}: {stderr}");
+    assert_eq!(stdout, "", "{args:?}");
+    assert!(
+        !stderr.contains("Listening") && !stderr.contains("/INFO/"),
+        "{args:?} started something: {stderr}"
+    );
+    let messages = stderr.matches("sentinel-master: ").count() + stderr.matches("error: ").count();
+    assert_eq!(messages, 1, "{args:?}: {stderr}");
+    stderr
+}
+
+fn check(args: &[&str], expected: &[&str]) {
+    let said = refused(SCENARIO, &[&["-f", "test.yaml"], args].concat());
+    for expected in expected {
+        assert!(said.contains(expected), "{args:?}: no {expected:?} in {said}");
+    }
+}
+
+fn check_scenario(scenario: &str, expected: &[&str]) {
+    let said = refused(scenario, &["-f", "test.yaml"]);
+    for expected in expected {
+        assert!(said.contains(expected), "no {expected:?} in {said}");
+    }
+}
+
+#[test]
+fn impossible_loads_are_refused() {
+    check(&["-u", "0"], &["at least 1, got 0"]);
+    check(&["-u", "-1"], &["at least 1, got -1"]);
+    check(&["-u", "2"], &["--users 2 is too low", "3"]);
+    check(&["-u", "5", "-r", "0"], &["spawn rate", "0"]);
+    check(&["-u", "5", "-r", "-2"], &["spawn rate", "-2"]);
+    check(&["-u", "5", "-r", "fast"], &["--spawn-rate", "fast"]);
+    for time in ["1.5m", "1d", "10ms", "5x", "-3"] {
+        check(&["-u", "5", &format!("--run-time={time}")], &["--run-time", time]);
+    }
+    check(&["--profile", "bigg"], &["bigg", "big"]);
+}
+
+#[test]
+fn hosts_that_are_none_are_refused() {
+    check(&["-u", "5", "--host", "localhost:80"], &["--host"]);
+    check(&["-u", "5", "--host", "ftp://example.com"], &["--host", "ftp"]);
+    check(&["-u", "5", "--host", "http://"], &["--host"]);
+    let homeless = SCENARIO.replace("host: http://127.0.0.1:9\n", "");
+    let said = refused(&homeless, &["-f", "test.yaml", "-u", "5"]);
+    assert!(said.contains("--host http://localhost:8000") && said.contains("`host:` in test.yaml"), "{said}");
+}
+
+#[test]
+fn files_that_cannot_be_used_are_refused() {
+    check(&["-f", "other.yaml"], &["cannot be used multiple times"]);
+    let said = refused(SCENARIO, &["-f", "missing.yaml"]);
+    assert!(said.contains("cannot read the scenario missing.yaml: No such file"), "{said}");
+    let said = refused(SCENARIO, &["-f", "locustfile.py"]);
+    assert!(said.contains("locustfile.py is not a YAML scenario"), "{said}");
+    check(&["-u", "5", "--logfile", "missing/log"], &["cannot write the log file missing/log"]);
+}
+
+#[test]
+fn mistakes_in_a_scenario_are_told_with_their_place() {
+    let misspelt = SCENARIO.replace("fixed_count", "fixed_cont");
+    check_scenario(&misspelt, &["test.yaml:4:5", "fixed_cont", "fixed_count"]);
+    let broken = SCENARIO.replace("get: /", "get: '/{{ oops'");
+    check_scenario(&broken, &["test.yaml:5:41: `{{` or `{%` without its end"]);
+    check_scenario("users: [", &["test.yaml:"]);
+    check_scenario("", &["test.yaml"]);
+}
+
+#[test]
+fn all_mistakes_in_a_scenario_are_told_at_once() {
+    let scenario = SCENARIO
+        .replace("fixed_count", "fixed_cont")
+        .replace("get: /", "gett: /")
+        .replace("spawn_rate: 4", "spawn_rat: 4")
+        .replace("host: http://127.0.0.1:9", "host: nowhere");
+    check_scenario(
+        &scenario,
+        &["test.yaml:1:", "test.yaml:4:", "test.yaml:5:", "test.yaml:7:", "spawn_rate"],
+    );
+}
+
+#[test]
+fn a_taken_port_is_refused() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("it is bound").port().to_string();
+    let cure = ["Address already in use", "--master-bind-port", &port];
+    check(&["-u", "5", "--master-bind-port", &port], &cure);
+}
+
+#[test]
+fn options_that_do_not_exist_are_refused() {
+    check(&["--user", "5"], &["--user", "--help"]);
+    check(&["-L", "LOUD"], &["LOUD", "WARNING"]);
+    check(&["--local-workers", "0"], &["--local-workers"]);
+}
+
+#[test]
+fn without_a_scenario_there_must_be_a_host() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let Exit { code, stdout, stderr } =
+        Process::start_in(folder.path(), Program::Master, &["--users", "5"]).wait();
+    assert_eq!((code, stdout.as_str()), (Some(2), ""), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.contains("give one with --host, such as --host http://localhost:8000"), "{stderr}");
+}
+
+#[test]
+fn without_a_scenario_users_ask_for_the_front_page() {
+    let target = Target::start(&[]);
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let master =
+        start_in(folder.path(), &["--host", &target.url(), "--users", "5", "-r", "5", "-t", "2s", "-s", "2"]);
+    let hint = master.process.line("Waiting for workers to be ready, 0 of 1 connected");
+    assert_eq!(hint.word_after("sentinel-worker --master "), master.address.to_string());
+    let worker = Worker::start(master.address);
+    let Exit { code, stderr, .. } = master.process.wait();
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stderr.contains("Scenario: built-in scenario") && stderr.contains("Verdict: PASS"), "{stderr}");
+    let served = target.served();
+    assert!(served["/"] >= 5 && served.len() == 1, "{served:?}");
+    assert_eq!(worker.process.wait().code, Some(0));
+}
+
+#[test]
+fn scenarios_of_the_current_folder_are_found_ours_first() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let chosen = |expected: &str| {
+        let master = start_in(folder.path(), &["--host", "http://127.0.0.1:9", "-u", "5"]);
+        master.process.line(&format!("Scenario: {expected}; target: http://127.0.0.1:9"));
+    };
+    chosen("built-in scenario");
+    fs::write(folder.path().join("locustfile.yaml"), patient_fraud()).expect("there is room for a file");
+    chosen("locustfile.yaml");
+    fs::write(folder.path().join("sentinel.yaml"), patient_fraud()).expect("there is room for a file");
+    chosen("sentinel.yaml");
+}
+
+/// A master in this folder, on a free port.
+fn start_in(folder: &std::path::Path, args: &[&str]) -> Master {
+    let bind = ["--headless", "--master-bind-host", "127.0.0.1", "--master-bind-port", "0"];
+    Master::listening(Process::start_in(folder, Program::Master, &[&bind, args].concat()))
+}
