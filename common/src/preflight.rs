@@ -2,6 +2,7 @@
 
 use crate::criteria::{Comparison, Criterion, Metric};
 use crate::dispatch::{ClassSpec, Dispatcher, capacity, fixed_users};
+use crate::load::Load;
 use crate::scenario::{Scenario, Step, UserClass};
 
 impl From<&UserClass> for ClassSpec {
@@ -27,6 +28,16 @@ pub fn misfit(classes: &[ClassSpec], users: u32) -> Option<String> {
         format!(
             "all classes have a fixed_count, so {most} users will run and not {users}; give a class a weight"
         )
+    })
+}
+
+/// Says so if the ramp takes longer than the run; `None` if it does not.
+pub fn unfinished_ramp(load: &Load) -> Option<String> {
+    let run_time = load.run_time?.as_secs_f64();
+    let ramp = f64::from(load.users) / load.spawn_rate.as_per_second();
+    (ramp > run_time).then(|| {
+        let (users, rate) = (load.users, load.spawn_rate.as_per_second());
+        format!("the ramp to {users} users at {rate}/s takes {ramp:.0} s, longer than the run time of {run_time:.0} s")
     })
 }
 
@@ -103,6 +114,21 @@ mod tests {
             notes[0]
         );
         assert!(unreachable_criteria(&scenario("constant_throughput(21)"), &criteria, 500).is_empty());
+    }
+
+    #[test]
+    fn a_ramp_that_outlasts_the_run_is_noted() {
+        let check = |users, rate, seconds, expected: bool| {
+            let load = Load::new(users, rate, Some(std::time::Duration::from_secs(seconds))).unwrap();
+            assert_eq!(
+                unfinished_ramp(&load).is_some(),
+                expected,
+                "{users} users at {rate}/s in {seconds} s"
+            );
+        };
+        check(500, 50.0, 30, false);
+        check(500, 50.0, 9, true);
+        check(10, 1.0, 10, false);
     }
 
     #[test]

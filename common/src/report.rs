@@ -211,6 +211,8 @@ pub struct DeliveryFigures {
     pub answered: u64,
     pub failed: u64,
     pub in_flight_at_stop: u64,
+    /// Requests that were sent and of which nothing more is known: their worker was lost or cut off.
+    pub unaccounted: u64,
     /// Requests whose name found no row of its own.
     pub names_capped: u64,
     /// Failures whose message found no row of its own.
@@ -250,7 +252,7 @@ impl Report {
             frame.criteria.iter().map(|criterion| criterion.judge(stats)).collect();
         let exceptions = exception_rows(stats);
         let findings = Findings {
-            undelivered: undelivered(stats),
+            undelivered: undelivered(run),
             judgements: &judgements,
             failures: stats.total().failures,
             exceptions: exceptions.iter().map(|row| row.count).sum(),
@@ -334,6 +336,7 @@ impl DeliveryFigures {
             answered: delivery.answered,
             failed: delivery.failed,
             in_flight_at_stop: delivery.in_flight_at_stop,
+            unaccounted: delivery.sent.saturating_sub(stats.total().requests + delivery.in_flight_at_stop),
             names_capped: overflow.names_capped,
             errors_capped: overflow.errors_capped,
         }
@@ -342,9 +345,13 @@ impl DeliveryFigures {
 
 impl Measured for RunStats {
     fn measure(&self, metric: Metric, name: Option<&str>) -> Option<f64> {
+        let named;
         let entry = match name {
             None => self.total(),
-            Some(name) => self.entries().iter().find(|entry| *entry.key.name == *name)?,
+            Some(name) => {
+                named = rows_named(self, name)?;
+                &named
+            }
         };
         let millis = |micros: u64| micros as f64 / 1e3;
         match metric {
@@ -376,6 +383,14 @@ fn timeline(run: &Run, clock: RunTime, judgements: &[Judgement]) -> Timeline {
     timeline
 }
 
+/// All requests of one name, whatever their method; `None` if there are none.
+fn rows_named(stats: &RunStats, name: &str) -> Option<EntryStats> {
+    let mut rows = stats.entries().iter().filter(|entry| *entry.key.name == *name);
+    let mut sum = rows.next()?.clone();
+    rows.for_each(|row| sum.absorb(row));
+    Some(sum)
+}
+
 /// Requests per second outside ramps; over the whole run if it was nothing but a ramp.
 fn rps(stats: &RunStats, entry: &EntryStats) -> Option<f64> {
     let spans = stats.seconds().spans();
@@ -387,8 +402,12 @@ fn rps(stats: &RunStats, entry: &EntryStats) -> Option<f64> {
 }
 
 /// Why the planned load was not delivered; empty if it was.
-fn undelivered(stats: &RunStats) -> Vec<String> {
+fn undelivered(run: &Run) -> Vec<String> {
+    let stats = run.stats();
     let mut reasons = Vec::new();
+    if let Some(reason) = run.cut_off() {
+        reasons.push(format!("the run was cut off before its last figures came: {reason}"));
+    }
     if stats.total().requests == 0 {
         reasons.push("no request was answered".to_owned());
     }
@@ -462,4 +481,31 @@ fn second_rows(stats: &RunStats) -> Vec<SecondRow> {
         }
     });
     rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::{Recorder, Sample};
+
+    #[test]
+    fn a_criterion_on_a_name_judges_every_method_of_that_name() {
+        let mut recorder = Recorder::default();
+        for (method, millis, failure) in [("GET", 10, None), ("POST", 30, Some("boom"))] {
+            let entry = recorder.entry(method, "same");
+            let (start, end) = (RunTime::ZERO, RunTime::from_micros(millis * 1000));
+            recorder.record(entry, &Sample { intended: start, start, end, response_length: 1, failure });
+        }
+        let mut stats = RunStats::default();
+        stats.apply("w", &recorder.take(), RunTime::from_secs(1));
+        let check =
+            |metric, expected| assert_eq!(stats.measure(metric, Some("same")), expected, "{metric:?}");
+        check(Metric::Requests, Some(2.0));
+        check(Metric::FailRatio, Some(0.5));
+        check(Metric::Min, Some(10.0));
+        check(Metric::Max, Some(30.0));
+        check(Metric::Avg, Some(20.0));
+        check(Metric::Percentile(1.0), Some(30.0));
+        assert_eq!(stats.measure(Metric::Requests, Some("other")), None);
+    }
 }

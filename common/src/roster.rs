@@ -12,6 +12,9 @@ use crate::time::Moment;
 /// A worker that was silent for this long is given up: four heartbeats lost, and noticed within three seconds.
 pub const LIVENESS: Duration = Duration::from_millis(2500);
 
+/// Users of a worker that was silent for this long, two heartbeats and some slack, no longer count as delivered.
+const DOUBTFUL_AFTER: Duration = Duration::from_millis(1250);
+
 /// A silent worker whose connection still stands is forgotten after this, as Locust's master does.
 pub const FORGET_AFTER: Duration = Duration::from_secs(60);
 
@@ -210,6 +213,13 @@ impl Roster {
     /// Users that the workers say they run.
     pub fn user_count(&self) -> u64 {
         self.iter().filter(|node| node.state != WorkerState::Missing).map(WorkerNode::user_count).sum()
+    }
+
+    /// Users of the workers that were heard of lately and are not leaving: nobody knows whether the silent ones still
+    /// run theirs, and users of the others begin nothing more.
+    pub fn live_user_count(&self, now: Moment) -> u64 {
+        let heard = |node: &&WorkerNode| now.saturating_since(node.last_heard) < DOUBTFUL_AFTER;
+        self.active().filter(heard).map(WorkerNode::user_count).sum()
     }
 
     /// Marks the workers that were silent for [`LIVENESS`] as missing and returns what is known of them. One that

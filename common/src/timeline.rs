@@ -94,7 +94,11 @@ impl fmt::Display for EventKind {
             Self::RampComplete { users } => write!(f, "all {users} users are running"),
             Self::WorkerJoined { worker } => write!(f, "worker {worker} joined"),
             Self::WorkerLost { worker, users, reason } => {
-                write!(f, "worker {worker} was lost with {users} users: {reason}")
+                write!(
+                    f,
+                    "worker {worker} was lost with {users} users: {reason}; its figures since the last report are \
+                     missing unless it returns"
+                )
             }
             Self::WorkerReturned { worker } => write!(f, "worker {worker} is back"),
             Self::WorkerDrained { worker } => write!(f, "worker {worker} drained and left"),

@@ -53,7 +53,9 @@ impl Findings<'_> {
     /// Makes the verdict.
     pub fn rule(&self) -> Ruling {
         if !self.undelivered.is_empty() {
-            return Ruling { verdict: Verdict::Invalid, reasons: self.undelivered.clone() };
+            let mut reasons = self.undelivered.clone();
+            reasons.extend(self.exceptions_reason());
+            return Ruling { verdict: Verdict::Invalid, reasons };
         }
         let mut reasons: Vec<String> = self
             .judgements
@@ -64,9 +66,7 @@ impl Findings<'_> {
         if self.failures_count() {
             reasons.push(format!("{} requests failed", self.failures));
         }
-        if self.exceptions > 0 {
-            reasons.push(format!("{} exceptions in the scenario", self.exceptions));
-        }
+        reasons.extend(self.exceptions_reason());
         if !reasons.is_empty() {
             return Ruling { verdict: Verdict::Fail, reasons };
         }
@@ -74,6 +74,10 @@ impl Findings<'_> {
             reasons.push(format!("{} failed requests are within the criteria", self.failures));
         }
         Ruling { verdict: Verdict::Pass, reasons }
+    }
+
+    fn exceptions_reason(&self) -> Option<String> {
+        (self.exceptions > 0).then(|| format!("{} exceptions in the scenario", self.exceptions))
     }
 
     /// Whether failed requests fail the run by themselves: as with Locust they do, unless a criterion says how many

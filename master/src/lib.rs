@@ -30,7 +30,6 @@ use anyhow::Context as _;
 use sentinel_common::ids::RunId;
 use sentinel_common::verdict::exit_code;
 use tokio::sync::{mpsc, oneshot};
-use tokio_stream::wrappers::TcpListenerStream;
 
 use crate::cli::Args;
 use crate::console::Console;
@@ -65,10 +64,15 @@ async fn prepare(args: &Args) -> anyhow::Result<(Settings, tokio::net::TcpListen
     let run = uuid::Uuid::new_v4();
     // The low half of a random id is as good a seed as any.
     let seed = run.as_u64_pair().1;
-    let demo_host = demo_host(args).await?;
-    let settings = Settings::resolve(args, RunId::new(&run.to_string()), seed, demo_host.as_deref())?;
+    let run = RunId::new(&run.to_string());
+    // The demo's target has no address before it listens, and it shall not listen before all mistakes are known.
+    let placeholder = args.demo.then_some("http://127.0.0.1");
+    let mut settings = Settings::resolve(args, run.clone(), seed, placeholder)?;
     let (host, port) = &settings.bind;
     let listener = listener::bind(host, *port).await?;
+    if let Some(target) = demo_host(args).await? {
+        settings = Settings::resolve(args, run, seed, Some(&target))?;
+    }
     if !args.headless {
         tracing::info!("There is no web page yet: going on as with --headless");
     }
@@ -100,7 +104,7 @@ async fn serve(
     let (hub, events) = Hub::new();
     let hub = Arc::new(hub);
     let (stop, stopped) = oneshot::channel::<()>();
-    let incoming = TcpListenerStream::new(listener);
+    let incoming = listener::greeted(listener);
     let shutdown = async {
         // Dropped or fired: either way the server is to end.
         let _ = stopped.await;

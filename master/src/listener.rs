@@ -2,8 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
 
 /// Why the port cannot be used, with the cure.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +48,77 @@ pub fn reachable(bound: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, bound.port())
 }
 
+/// A connection that says nothing at first is closed after this.
+const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connections that may be silent at the same time; further ones are closed at once.
+const MAX_SILENT: usize = 1024;
+
+/// Accepted connections that wait for the server to take them.
+const ACCEPTED_QUEUE: usize = 64;
+
+/// How long to pause when the system gives no further connection, usually because too many files are open.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+
+/// The connections on which somebody began to speak HTTP/2, as gRPC does. All others are closed, with a log line for
+/// what they spoke instead, and those that say nothing after ten seconds.
+pub fn greeted(listener: TcpListener) -> impl Stream<Item = io::Result<TcpStream>> {
+    let (accepted, queue) = mpsc::channel(ACCEPTED_QUEUE);
+    tokio::spawn(async move {
+        let silent = Arc::new(Semaphore::new(MAX_SILENT));
+        // Ends with the server, which lets go of the other end of the queue.
+        while !accepted.is_closed() {
+            let connection = tokio::select! {
+                connection = listener.accept() => connection,
+                () = accepted.closed() => return,
+            };
+            match connection {
+                Ok((stream, peer)) => match silent.clone().try_acquire_owned() {
+                    Ok(permit) => {
+                        tokio::spawn(await_greeting(stream, peer, permit, accepted.clone()));
+                    }
+                    Err(_) => {
+                        tracing::debug!("Closing a connection from {peer}: too many others say nothing");
+                    }
+                },
+                Err(error) => {
+                    tracing::warn!("Cannot accept a connection: {error}; trying again");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    });
+    ReceiverStream::new(queue)
+}
+
+async fn await_greeting(
+    stream: TcpStream,
+    peer: SocketAddr,
+    permit: OwnedSemaphorePermit,
+    accepted: mpsc::Sender<io::Result<TcpStream>>,
+) {
+    let mut first = [0];
+    let spoken = tokio::time::timeout(GREETING_TIMEOUT, stream.peek(&mut first)).await;
+    drop(permit);
+    match (spoken, first) {
+        // The preface of HTTP/2 begins with `PRI`.
+        (Ok(Ok(1)), [b'P']) => {
+            // Without a server, the master is ending.
+            let _ = accepted.send(Ok(stream)).await;
+        }
+        (Ok(Ok(1)), [0xff]) => {
+            tracing::warn!("Closing a connection from {peer}: Locust's workers cannot join this release");
+        }
+        (Ok(Ok(1)), [byte]) => {
+            tracing::warn!(
+                "Closing a connection from {peer}: it does not speak gRPC (first byte {byte:#04x})"
+            );
+        }
+        (Err(_), _) => tracing::debug!("Closing a connection from {peer}: it said nothing for 10 s"),
+        (Ok(_), _) => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +132,26 @@ mod tests {
             error.contains(&format!("127.0.0.1:{port}")) && error.contains("--master-bind-port"),
             "{error}"
         );
+    }
+
+    #[tokio::test]
+    async fn only_connections_that_begin_like_http_2_come_through() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        use tokio_stream::StreamExt as _;
+
+        let listener = bind("127.0.0.1", 0).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut incoming = std::pin::pin!(greeted(listener));
+        for stranger in [b"\xff\0\0\0".as_slice(), b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01"] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(stranger).await.unwrap();
+            let closed = stream.read(&mut [0; 16]).await;
+            assert!(matches!(closed, Ok(0) | Err(_)), "{stranger:?} was answered");
+        }
+        let mut worker = TcpStream::connect(address).await.unwrap();
+        worker.write_all(b"PRI * HTTP/2.0").await.unwrap();
+        let accepted = incoming.next().await.unwrap().unwrap();
+        assert_eq!(accepted.peer_addr().unwrap(), worker.local_addr().unwrap());
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! What the command line means: the scenario read, the profile applied, every mistake found before anything starts.
 
 use std::fs;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ use sentinel_common::dispatch::fixed_users;
 use sentinel_common::ids::RunId;
 use sentinel_common::load::{BadLoad, Load};
 use sentinel_common::preflight;
-use sentinel_common::scenario::{Host, HostError, Notes, ProfileLoad, Scenario, UnknownProfile};
+use sentinel_common::scenario::{
+    FILE_BYTES_MAX, Host, HostError, Notes, ProfileLoad, Scenario, UnknownProfile,
+};
 use thiserror::Error;
 
 use crate::cli::Args;
@@ -134,6 +137,7 @@ impl Settings {
         let forced = forced_host(args, demo_host)?;
         let host = common_host(&scenario, forced.as_ref(), &source)?;
         let mut notes: Vec<String> = misfit.into_iter().collect();
+        notes.extend(preflight::unfinished_ramp(&load));
         notes.extend(preflight::unreachable_criteria(&scenario, &scenario.criteria, load.users));
         let local_workers = args.local_workers.map_or(usize::from(args.demo), usize::from);
         let spec = RunSpec {
@@ -198,9 +202,15 @@ fn read_file(path: &Path) -> Result<Source, UsageError> {
     if !is_yaml {
         return Err(UsageError::NotYaml(path.to_owned()));
     }
-    let text =
-        fs::read_to_string(path).map_err(|cause| UsageError::Unreadable { path: path.to_owned(), cause })?;
+    let text = read_bounded(path).map_err(|cause| UsageError::Unreadable { path: path.to_owned(), cause })?;
     Ok(Source { name: path.display().to_string(), text, built_in: false })
+}
+
+/// Reads a little more than a scenario may have, so that a file that is far too long is refused and not read.
+fn read_bounded(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    fs::File::open(path)?.take(FILE_BYTES_MAX as u64 + 1).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// The command line before the profile, the profile before Locust's defaults.
@@ -225,6 +235,7 @@ fn common_host(
     for class in &scenario.users {
         match forced.or(scenario.host_of(class)) {
             Some(host) => hosts.push(host.as_str().to_owned()),
+            None if !class.needs_host() => hosts.push(String::new()),
             None => {
                 let hint = match source.built_in {
                     true => String::new(),
@@ -235,7 +246,7 @@ fn common_host(
         }
     }
     hosts.dedup();
-    Ok(if hosts.len() == 1 { hosts.pop() } else { None })
+    Ok(if hosts.len() == 1 { hosts.pop().filter(|host| !host.is_empty()) } else { None })
 }
 
 fn bind(args: &Args) -> (String, u16) {
@@ -258,6 +269,7 @@ host: http://localhost:1
 users:
   Fixed:
     fixed_count: 3
+    wait_time: constant_pacing(1)
     tasks: [{ name: t, steps: [{ get: / }] }]
   Weighted:
     wait_time: constant_pacing(1)

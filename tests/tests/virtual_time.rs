@@ -336,6 +336,37 @@ fn a_stop_waits_for_requests_in_flight_and_counts_those_that_it_cuts_off() {
 }
 
 #[test]
+fn a_slow_stop_takes_nothing_from_what_was_delivered() {
+    on_virtual_time(async {
+        let target = VirtualTarget::steady(secs(5));
+        let scenario = scenario("constant(0)", "{ get: / }");
+        let mut cluster = VirtualCluster::start(&scenario, "-u 20 -r 20 -t 8s -s 10", target.clone());
+        let _worker = cluster.add_worker(A);
+        let report = cluster.report().await;
+        assert_eq!((report.ruling.verdict, report.exit_code), (Verdict::Pass, 0), "{:?}", report.ruling);
+        assert_books_balance(&report, &target);
+    });
+}
+
+#[test]
+fn a_run_that_was_cut_off_proves_nothing() {
+    on_virtual_time(async {
+        let target = VirtualTarget::steady(secs(30));
+        let scenario = scenario("constant(0)", "{ get: / }");
+        let mut cluster = VirtualCluster::start(&scenario, "-u 4 -r 4 -s 60", target.clone());
+        let _worker = cluster.add_worker(A);
+        cluster.until(secs(40)).await;
+        cluster.interrupt().await;
+        cluster.until(secs(41)).await;
+        cluster.interrupt().await;
+        let ended = cluster.ended().await;
+        let report = ended.report.expect("the run had begun");
+        assert_eq!((report.ruling.verdict, ended.exit_code), (Verdict::Invalid, 4), "{:?}", report.ruling);
+        assert_eq!(report.delivery.unaccounted, 4, "sent, and never heard of again");
+    });
+}
+
+#[test]
 fn an_interrupt_ends_the_run_with_every_figure() {
     on_virtual_time(async {
         let target = VirtualTarget::steady(millis(25));

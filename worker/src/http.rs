@@ -22,6 +22,9 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Redirects that are followed before a request fails; what Locust's client follows.
 const MAX_REDIRECTS: usize = 30;
 
+/// A longer answer is given up, so that no target can fill the worker's memory.
+const MAX_BODY_BYTES: usize = 64 << 20;
+
 /// A request, ready to be sent.
 #[derive(Clone, Debug)]
 pub struct HttpRequest {
@@ -92,10 +95,17 @@ impl HttpClient for ReqwestClient {
         if let Some(body) = body {
             builder = builder.body(body);
         }
-        let response = builder.send().await.map_err(|error| describe(&error))?;
+        let mut response = builder.send().await.map_err(|error| describe(&error))?;
         let status = response.status().as_u16();
-        let body = response.bytes().await.map_err(|error| describe(&error))?;
-        Ok(HttpResponse { status, body: body.into() })
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| describe(&error))? {
+            if body.len() + chunk.len() > MAX_BODY_BYTES {
+                let mebibytes = MAX_BODY_BYTES >> 20;
+                return Err(HttpError::new(format!("ResponseTooLarge('more than {mebibytes} MiB')")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(HttpResponse { status, body })
     }
 }
 

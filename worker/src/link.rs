@@ -22,7 +22,7 @@ use crate::address::MasterAddress;
 /// Messages that may wait to be sent: several seconds of heartbeats and the one report that is ever on its way.
 const OUTGOING_QUEUE: usize = 64;
 
-/// How long a connection attempt may take.
+/// How long a connection attempt may take, and again until its first answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A master that does not answer pings for this long is not there any more.
@@ -83,10 +83,11 @@ impl Link {
     pub async fn open(dial: Arc<dyn Dial>) -> Result<Self, LinkError> {
         let channel = dial.dial().await.map_err(|error| LinkError(innermost(&error)))?;
         let (outgoing, queue) = mpsc::channel(OUTGOING_QUEUE);
-        let attached = LoadControlClient::new(channel)
-            .max_decoding_message_size(MAX_MESSAGE_BYTES)
-            .attach(ReceiverStream::new(queue))
+        let mut client = LoadControlClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        let attaching = client.attach(ReceiverStream::new(queue));
+        let attached = tokio::time::timeout(CONNECT_TIMEOUT, attaching)
             .await
+            .map_err(|_| LinkError("what answers there is no Sentinel master".to_owned()))?
             .map_err(|status| LinkError(describe(&status)))?;
         Ok(Self { outgoing, incoming: attached.into_inner() })
     }

@@ -78,7 +78,8 @@ fn install(
     LogLevel(level): LogLevel,
     writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static,
 ) -> Result<(), LoggingError> {
-    let ours = ["sentinel_master", "sentinel_worker", "sentinel_common", "inference_api"];
+    // A name stands for every name that begins with it.
+    let ours = ["sentinel", "inference_api"];
     let targets = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
         .with_targets(ours.map(|name| (name, level)));

@@ -114,7 +114,7 @@ impl Session {
                     self.update_clock();
                 }
                 // A newer master may say things that this release does not know and need not.
-                Err(error) => tracing::debug!("Ignoring a message of the master: {error}"),
+                Err(error) => tracing::warn!("Ignoring a message of the master: {error}"),
             },
             Event::Incoming(Err(error)) => self.disconnected(now, &error.to_string()),
             Event::Finished(Work::Connected(Ok(link))) => {
@@ -127,6 +127,7 @@ impl Session {
                 self.member.handle_collected(&report.delta);
             }
             Event::Finished(Work::Drained(epoch, report)) if epoch == self.epoch => {
+                self.swarm.drained();
                 self.member.handle_drained(now, &report.delta);
             }
             Event::Finished(Work::Collected(..) | Work::Drained(..)) => {}

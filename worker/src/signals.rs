@@ -16,8 +16,8 @@ pub fn watch() -> io::Result<mpsc::Receiver<()>> {
     tokio::spawn(async move {
         loop {
             tokio::select! {
-                _ = terminate.recv() => tracing::info!("Got SIGTERM"),
-                _ = interrupt.recv() => tracing::info!("Got SIGINT"),
+                _ = terminate.recv() => tracing::info!(target: "sentinel", "Got SIGTERM"),
+                _ = interrupt.recv() => tracing::info!(target: "sentinel", "Got SIGINT"),
             }
             // More than two signals say no more than two.
             let _ = tell.try_send(());

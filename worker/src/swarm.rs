@@ -100,7 +100,7 @@ impl Swarm {
         self.run.as_ref()
     }
 
-    /// Users that were started and not told to stop.
+    /// Users that were started and not told to stop one by one; in a drain, all until it is over.
     pub fn running(&self) -> &ClassCounts {
         &self.running
     }
@@ -186,12 +186,16 @@ impl Swarm {
     pub fn drain(&mut self, timeout: Duration) -> impl Future<Output = LaneReport> + Send + 'static {
         self.plan = SpawnPlan::default();
         self.unsettled = None;
-        self.running.clear();
         for lane in &mut self.lanes {
             lane.users = 0;
             lane.by_class.fill(0);
         }
         self.ask(move |done| LaneCommand::Drain { timeout, done })
+    }
+
+    /// The drain is over: no user is left.
+    pub fn drained(&mut self) {
+        self.running.clear();
     }
 
     /// Asks all lanes and merges their answers.

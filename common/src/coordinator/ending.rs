@@ -10,7 +10,6 @@ use crate::timeline::EventKind;
 impl Coordinator {
     /// A worker that was sent home has gone. Nobody takes its users over: the others go home, too.
     pub(super) fn on_gone_home(&mut self, now: Moment, worker: &WorkerId) {
-        self.info(format!("Worker {worker} has gone home"));
         self.stop(now, "all workers are sent home");
         self.end_if_all_stopped(now, Some(worker));
     }
@@ -40,7 +39,7 @@ impl Coordinator {
     }
 
     pub(super) fn end_run(&mut self, now: Moment) {
-        let users = self.roster.user_count();
+        let users = self.roster.live_user_count(now);
         let Some(run) = self.run.as_mut().filter(|run| run.phase != Phase::Stopped) else {
             return;
         };

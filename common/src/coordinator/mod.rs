@@ -28,7 +28,7 @@ use crate::load::{Load, Ramp};
 use crate::messages::{FromWorker, Heartbeat, Ready, StatsReport, ToWorker, WorkerState};
 use crate::roster::{Roster, WorkerNode};
 use crate::stats::Arrival;
-use crate::time::{Moment, RunTime};
+use crate::time::Moment;
 use crate::timeline::EventKind;
 
 pub use self::effect::{Effect, Notice, Outcome};
@@ -36,6 +36,13 @@ pub use self::run::{Phase, Run, RunSpec};
 
 /// How often silent workers are looked for.
 const LIVENESS_CHECK: Duration = Duration::from_millis(250);
+
+/// The reason of a stop that was planned.
+pub const RUN_TIME_OVER: &str = "the run time is over";
+
+/// How often the users that run are counted. Each second of the series keeps the mean, so a loss of half a second
+/// weighs half a second.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long workers may take, beyond the stop timeout, to stop their users and hand over their last report.
 const STOP_GRACE: Duration = Duration::from_secs(10);
@@ -124,7 +131,7 @@ impl Coordinator {
         if let Some(run_time) = load.run_time {
             self.timers.set(Timer::RunTime, now + run_time);
         }
-        self.timers.set(Timer::Sample, now + Duration::from_secs(1));
+        self.timers.set(Timer::Sample, now + SAMPLE_INTERVAL);
         let rate = load.spawn_rate.as_per_second();
         self.info(format!("Ramping to {} users at a rate of {rate:.2} per second", load.users));
         // They go on rising from run to run, so that nothing late from the run before can pass for news of this one.
@@ -162,7 +169,9 @@ impl Coordinator {
         run.note(now, EventKind::StopRequested { reason: reason.to_owned() });
         let message = ToWorker::Stop { run: run.id().clone() };
         let deadline = now + run.spec.stop_timeout + STOP_GRACE;
-        run.stopping = self.roster.active().map(|node| node.id.clone()).collect();
+        // A worker that is leaving hands over its last figures, too.
+        let answering = self.roster.iter().filter(|node| node.state != WorkerState::Missing);
+        run.stopping = answering.map(|node| node.id.clone()).collect();
         for node in self.roster.iter() {
             self.effects.push_back(Effect::Send { to: node.connection, message: message.clone() });
         }
@@ -176,6 +185,9 @@ impl Coordinator {
     /// Ends the run at once, with what has been reported so far.
     pub fn abort(&mut self, now: Moment, reason: &str) {
         self.stop(now, reason);
+        if let Some(run) = self.run.as_mut().filter(|run| run.phase != Phase::Stopped) {
+            run.cut_off = Some(reason.to_owned());
+        }
         self.end_run(now);
     }
 
@@ -241,7 +253,7 @@ impl Coordinator {
             match timer {
                 Timer::Liveness => self.check_liveness(now),
                 Timer::Sample => self.sample(now),
-                Timer::RunTime => self.stop(now, "the run time is over"),
+                Timer::RunTime => self.stop(now, RUN_TIME_OVER),
                 Timer::StopDeadline => self.give_up_stopping(now),
                 Timer::WorkersMaxWait => self.give_up_waiting(),
                 Timer::Lonely => self.abort(now, "no worker for 60 s"),
@@ -343,8 +355,12 @@ impl Coordinator {
     }
 
     fn on_heartbeat(&mut self, now: Moment, connection: ConnectionId, heartbeat: Heartbeat) {
+        let leaving = heartbeat.state == WorkerState::Stopping;
         if let Some(node) = self.roster.on(connection) {
             node.update(heartbeat);
+        }
+        if leaving && self.run.as_ref().is_some_and(|run| run.phase.is_active()) {
+            self.on_leaving(now, connection);
         }
         let run_time = self.run.as_ref().filter(|run| run.phase != Phase::Stopped).map(|run| run.clock(now));
         self.send(connection, ToWorker::Heartbeat { run_time });
@@ -385,18 +401,30 @@ impl Coordinator {
         let Some(node) = self.roster.on(connection) else {
             return;
         };
-        node.leaving = true;
         node.users.clear();
         let worker = node.id.clone();
         if self.quitting {
+            node.leaving = true;
             return self.on_gone_home(now, &worker);
         }
         self.info(format!("Worker {worker} drained and is leaving"));
+        self.on_leaving(now, connection);
         if let Some(run) = self.run.as_mut().filter(|run| run.phase.is_active()) {
             run.note(now, EventKind::WorkerDrained { worker: worker.clone() });
-            self.place_without(now, std::slice::from_ref(&worker));
         }
         self.end_if_all_stopped(now, Some(&worker));
+    }
+
+    /// A worker has begun to drain: the others take its users over at once, while it finishes its requests.
+    fn on_leaving(&mut self, now: Moment, connection: ConnectionId) {
+        let Some(node) = self.roster.on(connection).filter(|node| !node.leaving) else {
+            return;
+        };
+        node.leaving = true;
+        let worker = node.id.clone();
+        if self.run.as_ref().is_some_and(|run| run.phase.is_active()) {
+            self.place_without(now, std::slice::from_ref(&worker));
+        }
     }
 
     /// Takes note of workers that were lost together, each with what is said of it.
@@ -441,11 +469,10 @@ impl Coordinator {
     }
 
     fn sample(&mut self, now: Moment) {
-        let users = self.roster.user_count();
+        let users = self.roster.live_user_count(now);
         if let Some(run) = self.run.as_mut().filter(|run| run.phase != Phase::Stopped) {
             run.sample_users(now, users);
-            let next = RunTime::from_secs(run.clock(now).as_secs() + 1);
-            self.timers.set(Timer::Sample, run.moment(next));
+            self.timers.set(Timer::Sample, now + SAMPLE_INTERVAL);
         }
     }
 

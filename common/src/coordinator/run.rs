@@ -84,6 +84,8 @@ pub struct Run {
     pub(super) ramp: Ramp,
     /// `None` while there is no worker to give users to.
     pub(super) placement: Option<Dispatcher>,
+    /// Why the run was cut off before its last figures came, if it was.
+    pub(super) cut_off: Option<String>,
     /// The workers that were told to stop and have not answered yet.
     pub(super) stopping: BTreeSet<WorkerId>,
     /// The statistics of the ramp were reset, or need not be.
@@ -107,6 +109,7 @@ impl Run {
             pace: Pace::default(),
             ramp,
             placement: None,
+            cut_off: None,
             stopping: BTreeSet::new(),
             started: now,
             ended: None,
@@ -151,6 +154,11 @@ impl Run {
         RunTime::from(now.saturating_since(self.started))
     }
 
+    /// Why it was cut off before its last figures came, if it was.
+    pub fn cut_off(&self) -> Option<&str> {
+        self.cut_off.as_deref()
+    }
+
     /// What was measured.
     pub fn stats(&self) -> &RunStats {
         &self.stats
@@ -159,11 +167,6 @@ impl Run {
     /// What happened.
     pub fn timeline(&self) -> &Timeline {
         &self.timeline
-    }
-
-    /// When the clock shows `at`.
-    pub(super) fn moment(&self, at: RunTime) -> Moment {
-        self.started + Duration::from_micros(at.as_micros())
     }
 
     pub(super) fn note(&mut self, now: Moment, event: EventKind) {
@@ -204,10 +207,11 @@ impl Run {
         arrival
     }
 
-    /// Notes how many users run in the second that is about to end.
+    /// Notes how many users run, and how many should. Once the run is told to stop, none should.
     pub(super) fn sample_users(&mut self, now: Moment, users: u64) {
         let at = self.clock(now);
-        self.stats.observe_users(at, users, u64::from(self.ramp.users(at)));
+        let planned = if self.phase.is_active() { self.ramp.users(at) } else { 0 };
+        self.stats.observe_users(at, users, u64::from(planned));
     }
 
     /// Forgets the statistics of the ramp. The rows and the timeline stay.

@@ -8,6 +8,7 @@ use crate::ids::Generation;
 use crate::messages::{Assignment, ClassCounts, HEARTBEAT_INTERVAL};
 use crate::roster::{FORGET_AFTER, LIVENESS, total};
 use crate::stats::{Recorder, Sample, StatsDelta};
+use crate::time::RunTime;
 
 const RUN: &str = "run-1";
 
@@ -781,17 +782,63 @@ fn a_report_counts_once_and_is_acknowledged_always() {
 }
 
 #[test]
-fn users_and_plan_are_noted_once_a_second() {
+fn users_and_plan_are_noted_in_every_second() {
     let mut cluster = Cluster::started(&["h1_a"], 4, 2.0);
     cluster.pass(Duration::from_millis(3900));
     let run = cluster.coordinator.run().unwrap();
     let seconds = run.stats().seconds().spans().iter();
     let rows: Vec<_> = seconds.map(|s| (s.start, s.value.users.last, s.value.planned_users.last)).collect();
-    assert_eq!(rows, [(1, 4, 2), (2, 4, 4), (3, 4, 4)]);
+    assert_eq!(rows, [(0, 4, 1), (1, 4, 3), (2, 4, 4), (3, 4, 4)]);
     // A shell that wakes late leaves seconds out and does not catch up.
     cluster.now = Moment::from_micros(7_300_000);
     cluster.coordinator.handle_timeout(cluster.now);
-    assert_eq!(cluster.coordinator.run().unwrap().stats().seconds().spans().len(), 4);
+    assert_eq!(cluster.coordinator.run().unwrap().stats().seconds().spans().len(), 5);
+}
+
+#[test]
+fn users_of_a_worker_that_fell_silent_do_not_count_until_it_speaks() {
+    let mut cluster = Cluster::running(&["h1_a", "h1_b"], 4, 10.0);
+    cluster.pass(Duration::from_secs(1));
+    assert_eq!(cluster.coordinator.roster().live_user_count(cluster.now), 4);
+    cluster.mute.insert("h1_b".to_owned());
+    cluster.pass(Duration::from_secs(2));
+    assert_eq!(cluster.coordinator.roster().live_user_count(cluster.now), 2, "long before it is given up");
+}
+
+#[test]
+fn no_users_are_planned_once_the_run_is_told_to_stop() {
+    let mut cluster = Cluster::running(&["h1_a"], 4, 10.0);
+    cluster.pass(Duration::from_secs(4));
+    cluster.stop();
+    cluster.pass(Duration::from_secs(4));
+    let stats = cluster.coordinator.run().unwrap().stats();
+    let planned: Vec<u64> =
+        stats.seconds().spans().iter().map(|span| span.value.planned_users.last).collect();
+    assert_eq!(planned, [4, 4, 4, 4, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn others_take_over_as_soon_as_a_worker_begins_to_leave() {
+    let mut cluster = Cluster::running(&["h1_a", "h1_b"], 4, 10.0);
+    let state = WorkerState::Stopping;
+    cluster.say("h1_a", FromWorker::Heartbeat(Heartbeat { state, ..Heartbeat::default() }));
+    assert_eq!(total(&cluster.told[&cluster.connections["h1_b"]].users), 4);
+    let generation = cluster.generation;
+    cluster.say("h1_a", FromWorker::Quit);
+    assert_eq!(cluster.generation, generation, "nothing is left to move");
+    assert!(cluster.coordinator.run().unwrap().phase().is_active());
+}
+
+#[test]
+fn a_worker_that_is_leaving_is_waited_for_at_the_end() {
+    let mut cluster = Cluster::running(&["h1_a", "h1_b"], 4, 10.0);
+    let state = WorkerState::Stopping;
+    cluster.say("h1_a", FromWorker::Heartbeat(Heartbeat { state, ..Heartbeat::default() }));
+    cluster.stop();
+    cluster.stopped("h1_b");
+    assert_eq!(cluster.coordinator.outcome(), None, "its last figures are still on their way");
+    cluster.say("h1_a", FromWorker::Quit);
+    assert_eq!(cluster.coordinator.outcome(), Some(&Outcome::Ended));
 }
 
 // The end.

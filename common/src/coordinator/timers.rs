@@ -7,7 +7,7 @@ use crate::time::Moment;
 pub(super) enum Timer {
     /// Look for workers that fell silent.
     Liveness,
-    /// Note how many users run, once a second of the run.
+    /// Note how many users run, several times a second.
     Sample,
     /// The run has lasted as long as it should.
     RunTime,

@@ -351,7 +351,11 @@ impl Member {
     fn leave(&mut self, now: Moment) {
         self.leaving = true;
         match self.run.as_ref().map(|run| (run.id.clone(), run.drained)) {
-            Some((run, false)) => self.on_stop(run),
+            Some((run, false)) => {
+                self.on_stop(run);
+                // At once, so that others take the users over while this worker finishes its requests.
+                self.effects.push_back(Effect::Beat { state: self.state() });
+            }
             // Told again, it gets no more time.
             Some((_, true)) => self.flush_deadline = self.flush_deadline.or(Some(now + FLUSH_TIMEOUT)),
             None => self.leave_if_done(),

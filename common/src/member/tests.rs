@@ -554,7 +554,7 @@ fn a_worker_that_leaves_hands_everything_over_first() {
     let check = |leave: fn(&mut Worker)| {
         let mut worker = Worker::running();
         leave(&mut worker);
-        assert_eq!(worker.read(), ["drain run-1 in 5s"]);
+        assert_eq!(worker.read(), ["drain run-1 in 5s", "beat stopping"], "others can take over at once");
         worker.hear(plan("run-2"));
         worker.hear(spawn("run-2", 1));
         assert_eq!(worker.read(), NOTHING, "it takes on nothing new");

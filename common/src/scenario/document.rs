@@ -14,7 +14,7 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
 use super::note::{Note, Notes};
 
 /// The longest scenario file, in bytes.
-pub(super) const FILE_BYTES_MAX: usize = 4 << 20;
+pub const FILE_BYTES_MAX: usize = 4 << 20;
 
 /// The deepest nesting of lists and mappings, aliases expanded.
 const DEPTH_MAX: usize = 64;

@@ -96,6 +96,7 @@ mod template;
 pub use minijinja::Value;
 
 pub use self::context::RenderContext;
+pub use self::document::FILE_BYTES_MAX;
 pub use self::expect::Expectation;
 pub use self::host::{Host, HostError};
 pub use self::json::JsonTemplate;

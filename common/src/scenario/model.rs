@@ -201,6 +201,19 @@ impl Scenario {
     }
 }
 
+impl UserClass {
+    /// Whether any of its requests goes to a path, which needs a host before it.
+    pub fn needs_host(&self) -> bool {
+        let steps = self.tasks.iter().flat_map(|task| &task.steps).chain(&self.on_start).chain(&self.on_stop);
+        let is_absolute = |target: &str| target.starts_with("http://") || target.starts_with("https://");
+        let mut requests = steps.filter_map(|step| match step {
+            Step::Request(request) => Some(request),
+            _ => None,
+        });
+        requests.any(|request| !is_absolute(request.target.source()))
+    }
+}
+
 impl Tasks {
     /// A list of tasks to pick from; `None` if it is empty or a weight is 0.
     pub fn new(list: Vec<Task>) -> Option<Self> {

@@ -118,6 +118,32 @@ impl EntryStats {
         self.corrected_times.as_ref().unwrap_or(&self.response_times)
     }
 
+    /// Adds everything of another row, for figures over several rows.
+    pub fn absorb(&mut self, other: &Self) {
+        if other.late && !self.late {
+            self.corrected_times = Some(self.response_times.clone());
+        }
+        if self.late || other.late {
+            self.late = true;
+            let corrected = self.corrected_times.get_or_insert_default();
+            corrected.add(&other.corrected_times().to_sparse());
+        }
+        self.requests = self.requests.saturating_add(other.requests);
+        self.failures = self.failures.saturating_add(other.failures);
+        self.without_time = self.without_time.saturating_add(other.without_time);
+        self.total_response_time_us =
+            self.total_response_time_us.saturating_add(other.total_response_time_us);
+        self.response_length = self.response_length.saturating_add(other.response_length);
+        self.min_us = self.min_us.into_iter().chain(other.min_us).min();
+        self.max_us = self.max_us.max(other.max_us);
+        self.first_start = self.first_start.into_iter().chain(other.first_start).min();
+        self.last_end = self.last_end.max(other.last_end);
+        self.response_times.add(&other.response_times.to_sparse());
+        for span in other.seconds.spans() {
+            self.seconds.at(span.start).add(span.value);
+        }
+    }
+
     /// Whether any request began later than intended, so that the corrected times differ from the others.
     pub fn has_corrected_times(&self) -> bool {
         self.late

@@ -163,6 +163,7 @@ pub(super) fn empty() -> Report {
             answered: 0,
             failed: 0,
             in_flight_at_stop: 0,
+            unaccounted: 0,
             names_capped: 0,
             errors_capped: 0,
         },
