@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::criteria::{Judgement, Metric};
+use crate::criteria::Judgement;
 
 /// What a run proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,7 +104,7 @@ impl Findings<'_> {
 
 fn is_about_all_failures(judgement: &Judgement) -> bool {
     let criterion = &judgement.criterion;
-    criterion.name.is_none() && matches!(criterion.metric, Metric::Failures | Metric::FailRatio)
+    criterion.name.is_none() && criterion.metric.is_about_failures()
 }
 
 /// What the process tells its caller. Codes that Locust has mean what they mean there.
@@ -125,7 +125,7 @@ pub mod exit_code {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::criteria::{Criterion, Measured};
+    use crate::criteria::{Criterion, Measured, Metric};
 
     struct Fixed(f64);
 
