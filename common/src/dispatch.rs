@@ -15,6 +15,7 @@
 //! Invariants: the stack holds exactly the users of the placement; the sequence and the cycle go on where they
 //! stopped, however often the target changes, until workers or classes change.
 
+mod approach;
 mod placement;
 mod rate;
 mod sequence;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+pub use self::approach::approach;
 pub use self::placement::Placement;
 pub use self::rate::{SpawnRate, SpawnRateError};
 use self::sequence::ClassSequence;
@@ -58,7 +60,7 @@ impl ClassSpec {
     }
 
     /// Whether users of this class can exist at all.
-    fn is_spawnable(&self) -> bool {
+    pub fn is_spawnable(&self) -> bool {
         self.is_fixed() || self.weight > 0.0
     }
 }

@@ -1,5 +1,6 @@
 //! Names and numbers that identify things across the cluster. Each is its own type, so none can stand for another.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -53,6 +54,12 @@ impl WorkerId {
     }
 }
 
+impl Borrow<str> for WorkerId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for WorkerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -68,6 +75,11 @@ impl RunId {
     /// Takes an id; any text will do, a UUID is usual.
     pub fn new(text: &str) -> Self {
         Self(text.into())
+    }
+
+    /// The run of a worker that works and cannot say for whom: one of Locust's, which names no run.
+    pub fn untold() -> Self {
+        Self::new("")
     }
 
     /// The id as text.

@@ -60,4 +60,5 @@ pub mod timeline;
 pub mod timespan;
 pub mod verdict;
 pub mod wait;
+pub mod worker_logs;
 pub mod zmtp;

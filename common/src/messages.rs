@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::ids::{Generation, RunId, WorkerId};
+use crate::locust::Value;
 use crate::stats::StatsDelta;
 use crate::time::RunTime;
 
@@ -40,6 +41,11 @@ pub enum FromWorker {
     Stats(StatsReport),
     /// A sign of life.
     Heartbeat(Heartbeat),
+    /// Lines that were added to its log since the last such message.
+    Logs {
+        /// One line each, as they were logged.
+        lines: Vec<String>,
+    },
     /// All users of the run have stopped and the last report has been sent.
     ClientStopped {
         /// Which run.
@@ -54,6 +60,8 @@ pub enum FromWorker {
 pub struct Ready {
     /// Its name, the same in every connection of one process.
     pub worker: WorkerId,
+    /// What it speaks. Not said, but seen by whoever accepted the connection.
+    pub wire: Wire,
     /// The wire contract it speaks, [`crate::ids::WIRE_VERSION`] in this build.
     pub wire_version: u32,
     /// Its release, for people.
@@ -62,6 +70,37 @@ pub struct Ready {
     pub capabilities: Vec<String>,
     /// The run it is still working for, when it lost the master on the way.
     pub run: Option<RunId>,
+}
+
+/// The wire that a worker speaks. The same decisions reach it on either; they differ in what the worker can do by
+/// itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wire {
+    /// Our own: the worker ramps by itself, acknowledges generations and says how many users it runs.
+    #[default]
+    Grpc,
+    /// Locust's: the worker is told every step of a ramp and takes it at once.
+    Locust,
+}
+
+impl Wire {
+    /// A worker that was silent for this long is given up. With our own wire, that is four heartbeats lost, and noticed
+    /// within three seconds; with Locust's, it is what Locust's master allows.
+    pub fn liveness(self) -> Duration {
+        match self {
+            Self::Grpc => Duration::from_millis(2500),
+            Self::Locust => Duration::from_millis(4250),
+        }
+    }
+
+    /// Users of a worker that was silent for this long, two heartbeats and some slack, no longer count as delivered.
+    pub fn doubtful_after(self) -> Duration {
+        match self {
+            Self::Grpc => Duration::from_millis(1250),
+            Self::Locust => Duration::from_millis(2500),
+        }
+    }
 }
 
 /// A sealed report: sent again, unchanged and with the same number, until it is acknowledged.
@@ -185,6 +224,17 @@ pub struct RunPlan {
     pub seed: u64,
     /// What the run's clock showed when this left.
     pub run_time: RunTime,
+    /// What only workers with Locust's wire are told.
+    pub locust: LocustPlan,
+}
+
+/// What a run means to Locust's workers, which have their own locustfile.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LocustPlan {
+    /// All user classes of the run, by name.
+    pub user_classes: Vec<String>,
+    /// The options of the master by the names that Python gives them; none of them is a secret.
+    pub parsed_options: Vec<(String, Value)>,
 }
 
 /// Absolute user counts for one worker. Obeyed if its generation is higher than any before.

@@ -262,7 +262,7 @@ impl Report {
         Self {
             release: env!("CARGO_PKG_VERSION"),
             run: run.id().clone(),
-            scenario: run.spec().scenario.0.clone(),
+            scenario: run.spec().scenario.name.clone(),
             profile: run.spec().profile.clone(),
             host: frame.host.map(str::to_owned),
             started_at_unix_us: frame.started_at_unix_us,

@@ -6,14 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::ids::{ConnectionId, Generation, WorkerId};
-use crate::messages::{ClassCounts, Heartbeat, Ready, WorkerState};
+use crate::messages::{ClassCounts, Heartbeat, Ready, Wire, WorkerState};
 use crate::time::Moment;
-
-/// A worker that was silent for this long is given up: four heartbeats lost, and noticed within three seconds.
-pub const LIVENESS: Duration = Duration::from_millis(2500);
-
-/// Users of a worker that was silent for this long, two heartbeats and some slack, no longer count as delivered.
-const DOUBTFUL_AFTER: Duration = Duration::from_millis(1250);
 
 /// A silent worker whose connection still stands is forgotten after this, as Locust's master does.
 pub const FORGET_AFTER: Duration = Duration::from_secs(60);
@@ -27,6 +21,8 @@ pub struct WorkerNode {
     pub index: u32,
     /// Where it can be reached.
     pub connection: ConnectionId,
+    /// What it speaks.
+    pub wire: Wire,
     /// Its release.
     pub software_version: String,
     /// What it can do beyond the wire contract.
@@ -51,6 +47,8 @@ pub struct WorkerNode {
     pub wakeup_lag: Duration,
     /// It said that it is leaving.
     pub leaving: bool,
+    /// It was told to end.
+    pub sent_home: bool,
 }
 
 impl WorkerNode {
@@ -84,6 +82,11 @@ impl WorkerNode {
         self.assigned.clear();
         self.generation = Generation::default();
         self.settled = Generation::default();
+    }
+
+    /// How long it has been silent.
+    pub fn silence(&self, now: Moment) -> Duration {
+        now.saturating_since(self.last_heard)
     }
 
     /// Takes a sign of life into account. Returns true if the worker had been given up before.
@@ -156,6 +159,7 @@ impl Roster {
             id: ready.worker.clone(),
             index: self.index_of(&ready.worker),
             connection,
+            wire: ready.wire,
             software_version: ready.software_version.clone(),
             capabilities: ready.capabilities.clone(),
             state: WorkerState::Ready,
@@ -168,6 +172,7 @@ impl Roster {
             memory_bytes: 0,
             wakeup_lag: Duration::ZERO,
             leaving: false,
+            sent_home: false,
         };
         self.by_connection.insert(connection, ready.worker.clone());
         self.nodes.insert(ready.worker.clone(), node);
@@ -186,6 +191,11 @@ impl Roster {
     }
 
     /// The worker of a name.
+    pub fn get(&self, worker: &str) -> Option<&WorkerNode> {
+        self.nodes.get(worker)
+    }
+
+    /// The worker of a name, to be changed.
     pub fn get_mut(&mut self, worker: &WorkerId) -> Option<&mut WorkerNode> {
         self.nodes.get_mut(worker)
     }
@@ -218,15 +228,14 @@ impl Roster {
     /// Users of the workers that were heard of lately and are not leaving: nobody knows whether the silent ones still
     /// run theirs, and users of the others begin nothing more.
     pub fn live_user_count(&self, now: Moment) -> u64 {
-        let heard = |node: &&WorkerNode| now.saturating_since(node.last_heard) < DOUBTFUL_AFTER;
+        let heard = |node: &&WorkerNode| node.silence(now) < node.wire.doubtful_after();
         self.active().filter(heard).map(WorkerNode::user_count).sum()
     }
 
-    /// Marks the workers that were silent for [`LIVENESS`] as missing and returns what is known of them. One that
+    /// Marks the workers that were silent for [`Wire::liveness`] as missing and returns what is known of them. One that
     /// said that it is leaving may be silent.
     pub fn give_up_silent(&mut self, now: Moment) -> Vec<WorkerNode> {
-        let silent =
-            |node: &&mut WorkerNode| node.is_active() && now.saturating_since(node.last_heard) >= LIVENESS;
+        let silent = |node: &&mut WorkerNode| node.is_active() && node.silence(now) >= node.wire.liveness();
         let missing = self.nodes.values_mut().filter(silent);
         missing
             .map(|node| {
@@ -238,7 +247,7 @@ impl Roster {
 
     /// The connections of workers that have been silent for [`FORGET_AFTER`].
     pub fn forgotten(&self, now: Moment) -> Vec<ConnectionId> {
-        let forgotten = |node: &&WorkerNode| now.saturating_since(node.last_heard) >= FORGET_AFTER;
+        let forgotten = |node: &&WorkerNode| node.silence(now) >= FORGET_AFTER;
         self.iter().filter(forgotten).map(|node| node.connection).collect()
     }
 
@@ -263,6 +272,7 @@ mod tests {
     fn ready(name: &str) -> Ready {
         Ready {
             worker: WorkerId::new(name).unwrap(),
+            wire: Wire::Grpc,
             wire_version: WIRE_VERSION,
             software_version: String::new(),
             capabilities: Vec::new(),
@@ -293,11 +303,12 @@ mod tests {
 
     #[test]
     fn silence_makes_a_worker_missing_and_a_word_brings_it_back() {
+        let liveness = Wire::Grpc.liveness();
         let mut roster = Roster::default();
         roster.admit(Moment::ZERO, ConnectionId(1), &ready("h1_a")).unwrap();
-        assert!(roster.give_up_silent(Moment::ZERO + LIVENESS - Duration::from_micros(1)).is_empty());
-        assert_eq!(roster.give_up_silent(Moment::ZERO + LIVENESS).len(), 1);
-        assert!(roster.give_up_silent(Moment::ZERO + LIVENESS).is_empty(), "given up once");
+        assert!(roster.give_up_silent(Moment::ZERO + liveness - Duration::from_micros(1)).is_empty());
+        assert_eq!(roster.give_up_silent(Moment::ZERO + liveness).len(), 1);
+        assert!(roster.give_up_silent(Moment::ZERO + liveness).is_empty(), "given up once");
         assert_eq!(roster.active().count(), 0);
         let node = roster.on(ConnectionId(1)).unwrap();
         assert!(node.hear(Moment::from_secs(4)), "it was missing");

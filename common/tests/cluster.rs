@@ -6,13 +6,15 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use rand::RngExt;
-use sentinel_common::coordinator::{Autostart, Coordinator, Effect, Outcome, Phase, RunSpec};
+use sentinel_common::coordinator::{
+    Autostart, Coordinator, Effect, Outcome, Phase, Policy, RunSpec, ScenarioSource,
+};
 use sentinel_common::dispatch::ClassSpec;
 use sentinel_common::ids::{ConnectionId, Generation, RunId, WIRE_VERSION, WorkerId};
 use sentinel_common::load::Load;
 use sentinel_common::member::{self, Exit, Member};
 use sentinel_common::messages::{
-    Assignment, ClassCounts, FromWorker, HEARTBEAT_INTERVAL, Heartbeat, Ready, ToWorker,
+    Assignment, ClassCounts, FromWorker, HEARTBEAT_INTERVAL, Heartbeat, Ready, ToWorker, Wire,
 };
 use sentinel_common::random::UserRng;
 use sentinel_common::roster::total;
@@ -150,7 +152,7 @@ impl World {
         let mut rng = UserRng::for_user(seed, "world", 0);
         Self {
             now: Moment::from_secs(100),
-            coordinator: Coordinator::new(rng.random_bool(0.3)),
+            coordinator: Coordinator::new(Policy { rebalance_on_loss: rng.random_bool(0.3), one_run: false }),
             rng,
             workers: Vec::new(),
             links: BTreeMap::new(),
@@ -175,6 +177,7 @@ impl World {
         let id = WorkerId::new(&format!("host{host}_{index}")).expect("a good name");
         let ready = Ready {
             worker: id.clone(),
+            wire: Wire::Grpc,
             wire_version: WIRE_VERSION,
             software_version: String::new(),
             capabilities: Vec::new(),
@@ -294,7 +297,8 @@ impl World {
         RunSpec {
             id: RunId::new(run),
             classes: vec![class("A", 3.0, 0), class("B", 1.0, 0), class("C", 0.0, 2)],
-            scenario: (String::new(), String::new()),
+            scenario: ScenarioSource { name: String::new(), text: Some(String::new()) },
+            parsed_options: Vec::new(),
             profile: None,
             host: None,
             stop_timeout: STOP_TIMEOUT,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sentinel_common::coordinator::{Coordinator, Effect, Notice, Outcome, Phase};
+use sentinel_common::coordinator::{Coordinator, Effect, Notice, Outcome, Phase, Policy};
 use sentinel_common::report::{Detail, Frame, Report};
 use sentinel_common::time::Moment;
 use sentinel_common::verdict::exit_code;
@@ -67,7 +67,10 @@ pub async fn run(
 ) -> Ended {
     let clock = LocalClock::start();
     let mut control = Control {
-        coordinator: Coordinator::new(settings.rebalance_on_loss),
+        coordinator: Coordinator::new(Policy {
+            rebalance_on_loss: settings.rebalance_on_loss,
+            one_run: true,
+        }),
         hub,
         events,
         interrupts,

@@ -132,7 +132,7 @@ async fn serve(
 
 fn announce(settings: &Settings, address: std::net::SocketAddr) {
     tracing::info!("Starting Sentinel {} master", env!("CARGO_PKG_VERSION"));
-    let (name, _) = &settings.autostart.spec.scenario;
+    let name = &settings.autostart.spec.scenario.name;
     tracing::info!("Scenario: {name}; target: {}", settings.host.as_deref().unwrap_or("several hosts"));
     tracing::info!("Listening for workers on {address}");
     for note in &settings.notes {

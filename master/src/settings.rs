@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sentinel_common::coordinator::{Autostart, RunSpec};
+use sentinel_common::coordinator::{Autostart, RunSpec, ScenarioSource};
 use sentinel_common::criteria::Criterion;
 use sentinel_common::dispatch::fixed_users;
 use sentinel_common::ids::RunId;
@@ -143,7 +143,8 @@ impl Settings {
         let spec = RunSpec {
             id: run,
             classes,
-            scenario: (source.name, source.text),
+            scenario: ScenarioSource { name: source.name, text: Some(source.text) },
+            parsed_options: Vec::new(),
             profile: args.profile.clone(),
             host: forced.map(|host| host.as_str().to_owned()),
             stop_timeout: args.stop_timeout.unwrap_or(Duration::ZERO),

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use sentinel_common::ids::{BadWorkerId, Generation, RunId, WorkerId};
 use sentinel_common::messages::{
-    Assignment, ClassCounts, FromWorker, Heartbeat, Ready, RunPlan, StatsReport, ToWorker, WorkerState,
+    Assignment, ClassCounts, FromWorker, Heartbeat, LocustPlan, Ready, RunPlan, StatsReport, ToWorker, Wire,
+    WorkerState,
 };
 use sentinel_common::stats::{
     CoarseHistogram, Delivery, EntryDelta, EntryKey, ErrorDelta, ExceptionDelta, Overflow, RateDelta,
@@ -75,6 +76,7 @@ impl Decode for v1::WorkerMessage {
             },
             WorkerKind::Stats(report) => FromWorker::Stats(report.decode()?),
             WorkerKind::Heartbeat(heartbeat) => FromWorker::Heartbeat(heartbeat.decode()?),
+            WorkerKind::Logs(logs) => FromWorker::Logs { lines: logs.lines },
             WorkerKind::ClientStopped(stopped) => {
                 FromWorker::ClientStopped { run: RunId::new(&stopped.run_id) }
             }
@@ -112,6 +114,7 @@ impl Decode for v1::Ready {
     fn decode(self) -> Result<Ready, DecodeError> {
         Ok(Ready {
             worker: WorkerId::new(&self.worker_id)?,
+            wire: Wire::Grpc,
             wire_version: self.wire_version,
             software_version: self.software_version,
             capabilities: self.capabilities,
@@ -153,6 +156,7 @@ impl Decode for v1::RunPlan {
             stop_timeout: span(self.stop_timeout_us),
             seed: self.seed,
             run_time: RunTime::from_micros(self.run_time_us),
+            locust: LocustPlan::default(),
         })
     }
 }

@@ -38,6 +38,7 @@ impl Encode for FromWorker {
             }
             Self::Stats(report) => WorkerKind::Stats(report.encode()),
             Self::Heartbeat(heartbeat) => WorkerKind::Heartbeat(heartbeat.encode()),
+            Self::Logs { lines } => WorkerKind::Logs(v1::Logs { lines }),
             Self::ClientStopped { run } => {
                 WorkerKind::ClientStopped(v1::ClientStopped { run_id: run.as_str().to_owned() })
             }

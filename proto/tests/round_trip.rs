@@ -11,7 +11,8 @@ use prost::Message;
 use rand_distr::{Distribution as _, LogNormal};
 use sentinel_common::ids::{Generation, RunId, WorkerId};
 use sentinel_common::messages::{
-    Assignment, ClassCounts, FromWorker, Heartbeat, Ready, RunPlan, StatsReport, ToWorker, WorkerState,
+    Assignment, ClassCounts, FromWorker, Heartbeat, LocustPlan, Ready, RunPlan, StatsReport, ToWorker, Wire,
+    WorkerState,
 };
 use sentinel_common::random::UserRng;
 use sentinel_common::stats::{
@@ -55,6 +56,7 @@ fn ready() -> impl Strategy<Value = Ready> {
     (worker_id(), any::<u32>(), text(), vec(text(), 0..3), option::of(run_id())).prop_map(
         |(worker, wire_version, software_version, capabilities, run)| Ready {
             worker,
+            wire: Wire::Grpc,
             wire_version,
             software_version,
             capabilities,
@@ -165,6 +167,7 @@ fn from_worker() -> impl Strategy<Value = FromWorker> {
             .prop_map(|(generation, users)| FromWorker::SpawningComplete { generation, users }),
         4 => stats.prop_map(FromWorker::Stats),
         1 => heartbeat().prop_map(FromWorker::Heartbeat),
+        1 => vec(text(), 0..3).prop_map(|lines| FromWorker::Logs { lines }),
         1 => run_id().prop_map(|run| FromWorker::ClientStopped { run }),
         1 => Just(FromWorker::Quit),
     ]
@@ -181,6 +184,7 @@ fn plan() -> impl Strategy<Value = RunPlan> {
             stop_timeout,
             seed,
             run_time,
+            locust: LocustPlan::default(),
         })
 }
 

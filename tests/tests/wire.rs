@@ -9,7 +9,7 @@ use rand::{Rng, RngExt as _};
 use rand_distr::{Distribution as _, LogNormal};
 use sentinel_common::ids::{Generation, RunId, WIRE_VERSION, WorkerId};
 use sentinel_common::messages::{
-    Assignment, ClassCounts, FromWorker, Heartbeat, Ready, StatsReport, ToWorker, WorkerState,
+    Assignment, ClassCounts, FromWorker, Heartbeat, Ready, StatsReport, ToWorker, Wire, WorkerState,
 };
 use sentinel_common::random::UserRng;
 use sentinel_common::report::{Report, Row};
@@ -126,6 +126,7 @@ impl Puppet {
         let (wire_version, software_version) = (WIRE_VERSION, "puppet".to_owned());
         self.send(FromWorker::Ready(Ready {
             worker: self.id.clone(),
+            wire: Wire::Grpc,
             wire_version,
             software_version,
             capabilities: Vec::new(),

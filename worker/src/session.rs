@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sentinel_common::coordinator::Notice;
 use sentinel_common::ids::{WIRE_VERSION, WorkerId};
 use sentinel_common::member::{Effect, Exit, Member};
-use sentinel_common::messages::{FromWorker, Heartbeat, Ready, WorkerState};
+use sentinel_common::messages::{FromWorker, Heartbeat, Ready, Wire, WorkerState};
 use sentinel_common::random::UserRng;
 use sentinel_common::time::Moment;
 use sentinel_proto::Decode as _;
@@ -68,6 +68,7 @@ pub async fn run(
     let rng = UserRng::for_user(0, worker.as_str(), 0);
     let ready = Ready {
         worker,
+        wire: Wire::Grpc,
         wire_version: WIRE_VERSION,
         software_version: env!("CARGO_PKG_VERSION").to_owned(),
         capabilities: Vec::new(),

@@ -46,7 +46,9 @@ impl Coordinator {
         run.sample_users(now, users);
         run.end(now);
         self.outcome = Some(Outcome::Ended);
-        for timer in [Timer::Sample, Timer::RunTime, Timer::StopDeadline, Timer::Lonely] {
+        for timer in
+            [Timer::Sample, Timer::RunTime, Timer::StopDeadline, Timer::Lonely, Timer::Step, Timer::Reports]
+        {
             self.timers.clear(timer);
         }
     }

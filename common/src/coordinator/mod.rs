@@ -13,26 +13,28 @@ mod ending;
 mod pace;
 mod placement;
 mod run;
+mod steps;
 mod timers;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use self::timers::{Timer, Timers};
 use crate::dispatch::SpawnRate;
 use crate::ids::{ConnectionId, Generation, RunId, WIRE_VERSION, WorkerId};
 use crate::load::{Load, Ramp};
-use crate::messages::{FromWorker, Heartbeat, Ready, StatsReport, ToWorker, WorkerState};
+use crate::messages::{FromWorker, Heartbeat, Ready, StatsReport, ToWorker, Wire, WorkerState};
 use crate::roster::{Roster, WorkerNode};
 use crate::stats::Arrival;
 use crate::time::Moment;
 use crate::timeline::EventKind;
+use crate::worker_logs::{MAX_LINE_CHARS, WorkerLogs, is_trouble};
 
 pub use self::effect::{Effect, Notice, Outcome};
-pub use self::run::{Phase, Run, RunSpec};
+pub use self::run::{Phase, Run, RunSpec, ScenarioSource};
 
 /// How often silent workers are looked for.
 const LIVENESS_CHECK: Duration = Duration::from_millis(250);
@@ -49,6 +51,9 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// A run that has had no worker for this long is stopped.
 const LONELY_LIMIT: Duration = Duration::from_secs(60);
+
+/// Warnings and errors of one worker that are shown at once; more are only counted.
+const MAX_SHOWN_LINES: usize = 10;
 
 /// When to start a run without being asked: as soon as enough workers are there.
 #[derive(Clone, Debug)]
@@ -72,16 +77,27 @@ pub struct Coordinator {
     outcome: Option<Outcome>,
     timers: Timers,
     effects: VecDeque<Effect>,
-    /// Locust's `--enable-rebalancing`: on a loss, place all users anew as Locust does, instead of only the lost ones.
-    rebalance_on_loss: bool,
+    policy: Policy,
+    logs: WorkerLogs,
+    /// Connections of workers whose name is taken, so that each is complained of once.
+    ignored: BTreeSet<ConnectionId>,
     quitting: bool,
 }
 
+/// What differs from master to master.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Policy {
+    /// Locust's `--enable-rebalancing`: the loss of a worker reshuffles all users as Locust's dispatcher does, instead
+    /// of giving only the lost ones to the survivors.
+    pub rebalance_on_loss: bool,
+    /// The master ends with its run and sends the workers home then.
+    pub one_run: bool,
+}
+
 impl Coordinator {
-    /// A coordinator without workers or run. With `rebalance_on_loss`, the loss of a worker reshuffles all users as
-    /// Locust's dispatcher does; without it, the survivors keep theirs.
-    pub fn new(rebalance_on_loss: bool) -> Self {
-        Self { rebalance_on_loss, ..Self::default() }
+    /// A coordinator without workers or run.
+    pub fn new(policy: Policy) -> Self {
+        Self { policy, ..Self::default() }
     }
 
     /// The workers.
@@ -92,6 +108,11 @@ impl Coordinator {
     /// The run in progress, or the last one.
     pub fn run(&self) -> Option<&Run> {
         self.run.as_ref()
+    }
+
+    /// What the workers wrote to their logs.
+    pub fn logs(&self) -> &WorkerLogs {
+        &self.logs
     }
 
     /// How it all ended, once it has.
@@ -124,7 +145,14 @@ impl Coordinator {
     pub fn start(&mut self, now: Moment, spec: RunSpec, load: Load) {
         self.outcome = None;
         self.autostart = None;
-        for timer in [Timer::WorkersMaxWait, Timer::RunTime, Timer::StopDeadline, Timer::Lonely] {
+        for timer in [
+            Timer::WorkersMaxWait,
+            Timer::RunTime,
+            Timer::StopDeadline,
+            Timer::Lonely,
+            Timer::Step,
+            Timer::Reports,
+        ] {
             self.timers.clear(timer);
         }
         self.roster.iter_mut().for_each(WorkerNode::forget_orders);
@@ -139,6 +167,7 @@ impl Coordinator {
         let run = self.run.insert(Run::new(spec, load, generation, now));
         let plan = run.plan(now);
         for node in self.roster.active() {
+            run.add_member(&node.id);
             self.effects
                 .push_back(Effect::Send { to: node.connection, message: ToWorker::Plan(plan.clone()) });
         }
@@ -172,13 +201,23 @@ impl Coordinator {
         // A worker that is leaving hands over its last figures, too.
         let answering = self.roster.iter().filter(|node| node.state != WorkerState::Missing);
         run.stopping = answering.map(|node| node.id.clone()).collect();
-        for node in self.roster.iter() {
-            self.effects.push_back(Effect::Send { to: node.connection, message: message.clone() });
+        for node in self.roster.iter_mut() {
+            let message = match node.wire {
+                Wire::Locust if node.sent_home => continue,
+                // Only when one of Locust's workers is sent home does it hand over its last figures at once.
+                Wire::Locust if self.policy.one_run => {
+                    node.sent_home = true;
+                    ToWorker::Quit
+                }
+                Wire::Locust | Wire::Grpc => message.clone(),
+            };
+            self.effects.push_back(Effect::Send { to: node.connection, message });
         }
         self.info(format!("Stopping the run: {reason}"));
         self.timers.set(Timer::StopDeadline, deadline);
-        self.timers.clear(Timer::RunTime);
-        self.timers.clear(Timer::Lonely);
+        for timer in [Timer::RunTime, Timer::Lonely, Timer::Step, Timer::Reports] {
+            self.timers.clear(timer);
+        }
         self.end_if_all_stopped(now, None);
     }
 
@@ -194,7 +233,8 @@ impl Coordinator {
     /// Sends every worker home. Their connections end once they have obeyed.
     pub fn quit(&mut self) {
         self.quitting = true;
-        for node in self.roster.iter() {
+        for node in self.roster.iter_mut().filter(|node| !node.sent_home) {
+            node.sent_home = true;
             self.effects.push_back(Effect::Send { to: node.connection, message: ToWorker::Quit });
         }
     }
@@ -225,6 +265,7 @@ impl Coordinator {
             }
             FromWorker::Stats(report) => self.on_stats(now, connection, &worker, &report),
             FromWorker::Heartbeat(heartbeat) => self.on_heartbeat(now, connection, heartbeat),
+            FromWorker::Logs { lines } => self.on_logs(&worker, &lines),
             FromWorker::ClientStopped { run } => self.on_client_stopped(now, connection, &run),
             FromWorker::Quit => self.on_quit(now, connection),
         }
@@ -232,11 +273,16 @@ impl Coordinator {
 
     /// A connection ended. `reason` says how, for people.
     pub fn handle_disconnected(&mut self, now: Moment, connection: ConnectionId, reason: &str) {
+        self.ignored.remove(&connection);
         let Some(node) = self.roster.remove(connection) else {
             return;
         };
         if node.leaving {
             return self.info(format!("Worker {} has left", node.id));
+        }
+        if node.sent_home && !self.quitting {
+            self.info(format!("Worker {} has left", node.id));
+            return self.end_if_all_stopped(now, Some(&node.id));
         }
         if self.quitting {
             return self.on_gone_home(now, &node.id);
@@ -253,6 +299,8 @@ impl Coordinator {
             match timer {
                 Timer::Liveness => self.check_liveness(now),
                 Timer::Sample => self.sample(now),
+                Timer::Step => self.take_step(now),
+                Timer::Reports => self.give_up_reports(now),
                 Timer::RunTime => self.stop(now, RUN_TIME_OVER),
                 Timer::StopDeadline => self.give_up_stopping(now),
                 Timer::WorkersMaxWait => self.give_up_waiting(),
@@ -269,6 +317,13 @@ impl Coordinator {
             return self.refuse(connection, ready, format!(
                 "it speaks protocol version {theirs}, this master speaks {WIRE_VERSION}; run the same release on both sides"
             ));
+        }
+        let ready = &self.with_run_known(ready);
+        if let Some(reason) = self.unfit(ready) {
+            return self.refuse(connection, ready, reason);
+        }
+        if ready.wire == Wire::Locust && self.is_duplicate(now, connection, ready) {
+            return;
         }
         if let Some(node) = self.roster.on(connection) {
             let known = node.id.clone();
@@ -300,6 +355,62 @@ impl Coordinator {
         self.brief(now, connection, ready);
         self.include(now, ready);
         self.start_if_ready(now);
+    }
+
+    /// Why a worker cannot take part in what this master runs.
+    fn unfit(&self, ready: &Ready) -> Option<String> {
+        let waiting = self.autostart.as_ref().map(|autostart| &autostart.spec);
+        let spec = waiting.or(self.run.as_ref().map(Run::spec))?;
+        (ready.wire == Wire::Grpc && spec.scenario.text.is_none()).then(|| {
+            format!(
+                "this run's users are defined in {}, which only Locust's workers can run",
+                spec.scenario.name
+            )
+        })
+    }
+
+    /// A worker that cannot say for whom it works, but was told of the current run, works for that one.
+    fn with_run_known(&self, ready: &Ready) -> Ready {
+        let mut ready = ready.clone();
+        if ready.run == Some(RunId::untold())
+            && let Some(run) = self.run.as_ref().filter(|run| run.has_member(&ready.worker))
+        {
+            ready.run = Some(run.id().clone());
+        }
+        ready
+    }
+
+    /// Whether one of Locust's workers has introduced itself before. On the same connection it is acknowledged again.
+    /// On another one, it is ignored while the first is alive, as ZeroMQ does: two processes that share a name would
+    /// otherwise take turns in ending each other's connection.
+    fn is_duplicate(&mut self, now: Moment, connection: ConnectionId, ready: &Ready) -> bool {
+        let Some(node) = self.roster.get(ready.worker.as_str()) else {
+            return false;
+        };
+        let index = node.index;
+        if node.connection == connection {
+            self.send(connection, ToWorker::Ack { index });
+            return true;
+        }
+        let alive = node.state != WorkerState::Missing && node.silence(now) < ready.wire.doubtful_after();
+        if alive && self.ignored.insert(connection) {
+            self.warn(format!("Ignoring {connection}: worker {} is connected already", ready.worker));
+        }
+        alive
+    }
+
+    /// Keeps what a worker logged, and shows what tells of trouble.
+    fn on_logs(&mut self, worker: &WorkerId, lines: &[String]) {
+        self.logs.add(worker, lines);
+        let troubles: Vec<&String> = lines.iter().filter(|line| is_trouble(line)).collect();
+        for line in troubles.iter().take(MAX_SHOWN_LINES) {
+            let line: String = line.chars().take(MAX_LINE_CHARS).collect();
+            self.warn(format!("Worker {worker} logged: {line}"));
+        }
+        let more = troubles.len().saturating_sub(MAX_SHOWN_LINES);
+        if more > 0 {
+            self.warn(format!("Worker {worker} logged {more} more warnings and errors"));
+        }
     }
 
     /// Tells a worker that has just come what is going on.
@@ -367,7 +478,9 @@ impl Coordinator {
     }
 
     fn on_stats(&mut self, now: Moment, connection: ConnectionId, worker: &WorkerId, report: &StatsReport) {
+        let repeats = self.roster.on(connection).is_none_or(|node| node.wire == Wire::Grpc);
         match self.run.as_mut().filter(|run| *run.id() == report.run) {
+            Some(run) if !repeats => run.absorb(now, worker, report),
             Some(run) => {
                 if matches!(run.apply(now, worker, report), Arrival::Gap { .. }) {
                     self.warn(format!("Worker {worker} left out a report before number {}", report.seq));
@@ -490,9 +603,11 @@ impl Coordinator {
         let Some(run) = self.run.as_mut().filter(|run| run.phase == Phase::Spawning) else {
             return;
         };
-        if run.placement.is_none() || !self.roster.active().all(WorkerNode::is_settled) {
+        let steps_left = self.timers.is_set(Timer::Step);
+        if run.placement.is_none() || steps_left || !self.roster.active().all(WorkerNode::is_settled) {
             return;
         }
+        self.timers.clear(Timer::Reports);
         run.phase = Phase::Running;
         let users = self.roster.user_count();
         run.note(now, EventKind::RampComplete { users });

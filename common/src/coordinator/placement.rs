@@ -54,7 +54,7 @@ impl Coordinator {
         if let Some(placement) = run.placement.as_mut() {
             for worker in workers {
                 // Not there: it never had a share.
-                let _ = match self.rebalance_on_loss {
+                let _ = match self.policy.rebalance_on_loss {
                     true => placement.remove_worker(worker.as_str()),
                     false => placement.lose_worker(worker.as_str()),
                 };
@@ -77,6 +77,7 @@ impl Coordinator {
             true => EventKind::WorkerReturned { worker },
             false => EventKind::WorkerJoined { worker },
         };
+        run.add_member(&ready.worker);
         run.note(now, event);
         self.place_with(now, &ready.worker);
     }
@@ -95,19 +96,32 @@ impl Coordinator {
         }
     }
 
+    /// Sees to it that every worker learns of the placement.
+    fn assign(&mut self, now: Moment) {
+        match (self.run.as_ref().is_some_and(|run| run.steps.is_some()), self.needs_steps()) {
+            (false, true) => self.turn_to_steps(),
+            (true, false) => self.turn_from_steps(),
+            _ => {}
+        }
+        if self.needs_steps() { self.begin_steps(now) } else { self.assign_at_once(now) }
+    }
+
     /// Nobody is left to run users: goes on when a worker comes, gives up when none does.
     fn wait_for_workers(&mut self, now: Moment) {
         self.warn("No worker is left to run users; waiting for one".to_owned());
         if let Some(run) = self.run.as_mut() {
             run.phase = Phase::Spawning;
+            run.steps = None;
         }
+        self.timers.clear(Timer::Step);
+        self.timers.clear(Timer::Reports);
         if !self.timers.is_set(Timer::Lonely) {
             self.timers.set(Timer::Lonely, now + LONELY_LIMIT);
         }
     }
 
-    /// Sends every worker whose users change its counts, as one new generation.
-    fn assign(&mut self, now: Moment) {
+    /// Sends every worker whose users change its final counts, as one new generation: it ramps by itself.
+    fn assign_at_once(&mut self, now: Moment) {
         let Some(run) = self.run.as_mut() else {
             return;
         };
@@ -132,9 +146,9 @@ impl Coordinator {
 }
 
 /// What one worker is to change.
-struct Order {
-    worker: WorkerId,
-    users: ClassCounts,
+pub(super) struct Order {
+    pub(super) worker: WorkerId,
+    pub(super) users: ClassCounts,
     /// Users that it must spawn, as far as the master knows.
     spawns: u64,
     /// Users that it must stop.
@@ -142,13 +156,22 @@ struct Order {
 }
 
 impl Order {
+    /// Compared with what the worker runs.
     fn new(node: &WorkerNode, users: ClassCounts) -> Self {
+        Self::between(&node.users, node, users)
+    }
+
+    /// Compared with what the worker was told before.
+    pub(super) fn from_told(node: &WorkerNode, users: ClassCounts) -> Self {
+        Self::between(&node.assigned, node, users)
+    }
+
+    fn between(before: &ClassCounts, node: &WorkerNode, users: ClassCounts) -> Self {
         let mut order = Self { worker: node.id.clone(), users, spawns: 0, stops: 0 };
-        for class in
-            order.users.keys().chain(node.users.keys().filter(|class| !order.users.contains_key(*class)))
+        for class in order.users.keys().chain(before.keys().filter(|class| !order.users.contains_key(*class)))
         {
             let wanted = order.users.get(class).copied().unwrap_or(0);
-            let running = node.users.get(class).copied().unwrap_or(0);
+            let running = before.get(class).copied().unwrap_or(0);
             order.spawns += u64::from(wanted.saturating_sub(running));
             order.stops += u64::from(running.saturating_sub(wanted));
         }
@@ -156,12 +179,12 @@ impl Order {
     }
 
     /// How many users it must move at its rate: it spawns and stops side by side.
-    fn moves(&self) -> u64 {
+    pub(super) fn moves(&self) -> u64 {
         self.spawns.max(self.stops)
     }
 
     /// Whether the worker has anything to do that it does not know of.
-    fn concerns(&self, node: &WorkerNode) -> bool {
+    pub(super) fn concerns(&self, node: &WorkerNode) -> bool {
         let untold = node.generation == Generation::default();
         untold || node.assigned != self.users || self.spawns + self.stops > 0 || !node.is_settled()
     }
@@ -189,7 +212,12 @@ fn rates(spawn_rate: SpawnRate, orders: &[Order]) -> Vec<Share> {
 }
 
 /// An assignment of the current generation, noted in the roster.
-fn assignment(run: &Run, node: &mut WorkerNode, users: ClassCounts, spawn_rate: f64) -> Assignment {
+pub(super) fn assignment(
+    run: &Run,
+    node: &mut WorkerNode,
+    users: ClassCounts,
+    spawn_rate: f64,
+) -> Assignment {
     node.generation = run.generation;
     node.assigned.clone_from(&users);
     let first_delay = std::time::Duration::ZERO;

@@ -6,10 +6,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::pace::Pace;
+use super::steps::Steps;
 use crate::dispatch::{ClassSpec, Dispatcher};
 use crate::ids::{Generation, RunId, WorkerId};
 use crate::load::{Load, Ramp};
-use crate::messages::{ClassCounts, RunPlan, StatsReport};
+use crate::locust::Value;
+use crate::messages::{ClassCounts, LocustPlan, RunPlan, StatsReport};
 use crate::stats::{Arrival, ReportLog, RunStats};
 use crate::time::{Moment, RunTime};
 use crate::timeline::{EventKind, Timeline};
@@ -58,8 +60,8 @@ pub struct RunSpec {
     pub id: RunId,
     /// The user classes of the scenario.
     pub classes: Vec<ClassSpec>,
-    /// The scenario file's name and text.
-    pub scenario: (String, String),
+    /// What users do.
+    pub scenario: ScenarioSource,
     /// The profile in force.
     pub profile: Option<String>,
     /// Takes the place of every host in the file.
@@ -70,7 +72,21 @@ pub struct RunSpec {
     pub reset_stats: bool,
     /// The seed of every user's random stream.
     pub seed: u64,
+    /// The master's options that Locust's workers are told, by the names that Python gives them; none is a secret.
+    pub parsed_options: Vec<(String, Value)>,
 }
+
+/// Where it is written what users do.
+#[derive(Clone, Debug)]
+pub struct ScenarioSource {
+    /// The file's name, for people.
+    pub name: String,
+    /// The file's text; `None` if it is a locustfile, which only Locust's workers can run.
+    pub text: Option<String>,
+}
+
+/// Workers that are remembered as having taken part in a run.
+const MAX_MEMBERS: usize = 200_000;
 
 /// A run in progress, or the last one.
 #[derive(Debug)]
@@ -80,6 +96,8 @@ pub struct Run {
     pub(super) phase: Phase,
     pub(super) generation: Generation,
     pub(super) pace: Pace,
+    /// Where a ramp in steps is; `None` while all workers ramp by themselves.
+    pub(super) steps: Option<Steps>,
     /// What should run now and what ran before; the plan that delivery is measured against.
     pub(super) ramp: Ramp,
     /// `None` while there is no worker to give users to.
@@ -88,6 +106,8 @@ pub struct Run {
     pub(super) cut_off: Option<String>,
     /// The workers that were told to stop and have not answered yet.
     pub(super) stopping: BTreeSet<WorkerId>,
+    /// The workers that were told of the run at any time.
+    members: BTreeSet<WorkerId>,
     /// The statistics of the ramp were reset, or need not be.
     pub(super) reset_done: bool,
     started: Moment,
@@ -107,10 +127,12 @@ impl Run {
             phase: Phase::Spawning,
             generation,
             pace: Pace::default(),
+            steps: None,
             ramp,
             placement: None,
             cut_off: None,
             stopping: BTreeSet::new(),
+            members: BTreeSet::new(),
             started: now,
             ended: None,
             stats: RunStats::default(),
@@ -175,17 +197,39 @@ impl Run {
 
     /// What a worker needs to know before it can be given users.
     pub(super) fn plan(&self, now: Moment) -> RunPlan {
-        let (scenario_name, scenario) = self.spec.scenario.clone();
+        let ScenarioSource { name, text } = self.spec.scenario.clone();
+        // In the order of the placement, as Locust's master names them.
+        let mut user_classes: Vec<String> = self
+            .spec
+            .classes
+            .iter()
+            .filter(|class| class.is_spawnable())
+            .map(|class| class.name.clone())
+            .collect();
+        user_classes.sort_unstable();
         RunPlan {
             run: self.spec.id.clone(),
-            scenario_name,
-            scenario,
+            scenario_name: name,
+            scenario: text.unwrap_or_default(),
             profile: self.spec.profile.clone(),
             host: self.spec.host.clone(),
             stop_timeout: self.spec.stop_timeout,
             seed: self.spec.seed,
             run_time: self.clock(now),
+            locust: LocustPlan { user_classes, parsed_options: self.spec.parsed_options.clone() },
         }
+    }
+
+    /// Remembers that a worker was told of the run.
+    pub(super) fn add_member(&mut self, worker: &WorkerId) {
+        if self.members.len() < MAX_MEMBERS {
+            self.members.insert(worker.clone());
+        }
+    }
+
+    /// Whether a worker was told of the run.
+    pub(super) fn has_member(&self, worker: &WorkerId) -> bool {
+        self.members.contains(worker)
     }
 
     /// What the worker should run according to the placement.
@@ -196,6 +240,11 @@ impl Run {
         let users = placement.of_worker(worker.as_str()).unwrap_or_default();
         let named = placement.classes().iter().map(|class| class.to_string()).zip(users.iter().copied());
         named.filter(|(_, users)| *users > 0).collect()
+    }
+
+    /// Merges a report of one of Locust's workers, which never repeat one.
+    pub(super) fn absorb(&mut self, now: Moment, worker: &WorkerId, report: &StatsReport) {
+        self.stats.apply(worker.as_str(), &report.delta, self.clock(now));
     }
 
     /// Merges a report, unless it was merged before.

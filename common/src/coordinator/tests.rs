@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::dispatch::{ClassSpec, Dispatcher};
 use crate::ids::Generation;
-use crate::messages::{Assignment, ClassCounts, HEARTBEAT_INTERVAL};
-use crate::roster::{FORGET_AFTER, LIVENESS, total};
+use crate::messages::{Assignment, ClassCounts, HEARTBEAT_INTERVAL, Wire};
+use crate::roster::{FORGET_AFTER, total};
 use crate::stats::{Recorder, Sample, StatsDelta};
 use crate::time::RunTime;
 
@@ -20,7 +20,8 @@ fn spec(run: &str) -> RunSpec {
     RunSpec {
         id: RunId::new(run),
         classes: vec![class("A", 3.0, 0), class("B", 1.0, 0)],
-        scenario: ("fraud.yaml".to_owned(), "users: {}".to_owned()),
+        scenario: ScenarioSource { name: "fraud.yaml".to_owned(), text: Some("users: {}".to_owned()) },
+        parsed_options: Vec::new(),
         profile: None,
         host: None,
         stop_timeout: Duration::from_secs(5),
@@ -131,6 +132,7 @@ impl Cluster {
         self.connections.insert(worker.to_owned(), ConnectionId(self.next_connection));
         let ready = Ready {
             worker: id(worker),
+            wire: Wire::Grpc,
             wire_version,
             software_version: "1.0".to_owned(),
             capabilities: Vec::new(),
@@ -557,7 +559,10 @@ fn a_loss_moves_only_the_lost_users() {
 #[test]
 fn with_rebalancing_a_loss_places_all_users_as_locust_does() {
     let workers = ["h1_a", "h1_b", "h1_c", "h1_d"];
-    let mut cluster = Cluster { coordinator: Coordinator::new(true), ..Cluster::new() };
+    let mut cluster = Cluster {
+        coordinator: Coordinator::new(Policy { rebalance_on_loss: true, one_run: false }),
+        ..Cluster::new()
+    };
     workers.iter().for_each(|worker| cluster.join(worker));
     cluster.start(spec(RUN), load(42, 4.0));
     cluster.disconnect("h1_b");
@@ -573,9 +578,9 @@ fn with_rebalancing_a_loss_places_all_users_as_locust_does() {
 fn silence_costs_a_worker_its_users_and_a_word_brings_them_back() {
     let mut cluster = Cluster::running(&["h1_a", "h1_b"], 8, 4.0);
     cluster.mute.insert("h1_b".to_owned());
-    cluster.pass(LIVENESS - Duration::from_millis(1));
+    cluster.pass(Wire::Grpc.liveness() - Duration::from_millis(1));
     assert_eq!(cluster.shares(), [("h1_a", 4), ("h1_b", 4)]);
-    cluster.pass(secs(3) - LIVENESS);
+    cluster.pass(secs(3) - Wire::Grpc.liveness());
     assert_eq!(cluster.shares(), [("h1_a", 8), ("h1_b", 0)]);
     assert_eq!(cluster.read("h1_b"), ["spawn 0"], "it is recalled, should it ever listen");
     assert_eq!(cluster.coordinator.roster().user_count(), 8, "nobody counts on its users");
@@ -676,6 +681,7 @@ fn who_speaks_before_the_introduction_or_introduces_itself_twice_is_cut_off() {
     let connection = cluster.connections["h1_a"];
     let ready = Ready {
         worker: id("h1_other"),
+        wire: Wire::Grpc,
         wire_version: WIRE_VERSION,
         software_version: String::new(),
         capabilities: Vec::new(),

@@ -9,6 +9,10 @@ pub(super) enum Timer {
     Liveness,
     /// Note how many users run, several times a second.
     Sample,
+    /// Take the next step of a ramp.
+    Step,
+    /// Locust's workers that have not confirmed the last step are waited for no longer.
+    Reports,
     /// The run has lasted as long as it should.
     RunTime,
     /// Workers that are still stopping are given up.
@@ -20,8 +24,16 @@ pub(super) enum Timer {
 }
 
 impl Timer {
-    const ALL: [Self; 6] =
-        [Self::Liveness, Self::Sample, Self::RunTime, Self::StopDeadline, Self::WorkersMaxWait, Self::Lonely];
+    const ALL: [Self; 8] = [
+        Self::Liveness,
+        Self::Sample,
+        Self::Step,
+        Self::Reports,
+        Self::RunTime,
+        Self::StopDeadline,
+        Self::WorkersMaxWait,
+        Self::Lonely,
+    ];
 }
 
 /// When each timer fires, if it is set.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::ids::{WIRE_VERSION, WorkerId};
-use crate::messages::StatsReport;
+use crate::messages::{LocustPlan, StatsReport, Wire};
 use crate::stats::{Recorder, Sample};
 use crate::time::RunTime;
 
@@ -30,6 +30,7 @@ fn plan(run: &str) -> ToWorker {
         stop_timeout: secs(5),
         seed: 7,
         run_time: RunTime::ZERO,
+        locust: LocustPlan::default(),
     })
 }
 
@@ -66,6 +67,7 @@ impl Worker {
     fn new() -> Self {
         let ready = Ready {
             worker: WorkerId::new("h1_a").unwrap(),
+            wire: Wire::Grpc,
             wire_version: WIRE_VERSION,
             software_version: "1.0".to_owned(),
             capabilities: Vec::new(),
@@ -213,6 +215,7 @@ fn message_in_short(message: &FromWorker) -> String {
             format!("stats {seq}: {}", delta.entries.iter().map(|entry| entry.requests).sum::<u64>())
         }
         FromWorker::Heartbeat(_) => "heartbeat".to_owned(),
+        FromWorker::Logs { lines } => format!("logs of {} lines", lines.len()),
         FromWorker::ClientStopped { run } => format!("stopped {run}"),
         FromWorker::Quit => "quit".to_owned(),
     }

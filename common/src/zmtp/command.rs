@@ -24,12 +24,18 @@ pub(super) enum Command<'a> {
     Other,
 }
 
-/// The two properties of a READY command that matter.
+/// The property by which a master says that it speaks gRPC, too, on the same port. Others pass over it, as over every
+/// name that begins with `X-`.
+const WIRE_PROPERTY: (&str, &[u8]) = ("X-Sentinel-Wire", b"grpc");
+
+/// The properties of a READY command that matter.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Ready<'a> {
     pub(super) socket_type: Option<&'a [u8]>,
     /// Empty if the peer has none.
     pub(super) identity: &'a [u8],
+    /// It says that it speaks gRPC, too.
+    pub(super) native: bool,
 }
 
 /// Reads the body of a command frame.
@@ -51,10 +57,11 @@ pub(super) fn parse(body: &[u8]) -> Result<Command<'_>, ZmtpError> {
     }
 }
 
-/// Appends our READY to `out`, with the properties in libzmq's order.
-pub(super) fn write_ready(socket_type: SocketType, identity: &[u8], out: &mut Vec<u8>) {
+/// Appends our READY to `out`, with the properties in libzmq's order and, if we are `native`, the one of our own.
+pub(super) fn write_ready(socket_type: SocketType, identity: &[u8], native: bool, out: &mut Vec<u8>) {
     let mut data = Vec::new();
-    for (name, value) in [("Socket-Type", socket_type.name().as_bytes()), ("Identity", identity)] {
+    let usual = [("Socket-Type", socket_type.name().as_bytes()), ("Identity", identity)];
+    for (name, value) in usual.into_iter().chain(native.then_some(WIRE_PROPERTY)) {
         data.push(name.len() as u8);
         data.extend_from_slice(name.as_bytes());
         data.extend_from_slice(&(value.len() as u32).to_be_bytes());
@@ -101,6 +108,8 @@ fn parse_ready(mut data: &[u8]) -> Result<Ready<'_>, ZmtpError> {
                 return Err(ZmtpError::IdentityTooLong { len: value.len() });
             }
             ready.identity = value;
+        } else if name.eq_ignore_ascii_case(WIRE_PROPERTY.0.as_bytes()) {
+            ready.native = value == WIRE_PROPERTY.1;
         }
         data = rest;
     }

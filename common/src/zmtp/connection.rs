@@ -69,6 +69,8 @@ pub struct Peer {
     pub socket_type: SocketType,
     /// The identity in its READY, at most 255 bytes; empty if it has none. A worker's is its node id.
     pub identity: Vec<u8>,
+    /// It is a Sentinel master that speaks gRPC on the same port.
+    pub native: bool,
 }
 
 /// A message of the peer.
@@ -102,6 +104,7 @@ pub enum Event {
 pub struct Connection {
     socket_type: SocketType,
     identity: Vec<u8>,
+    native: bool,
     limits: Limits,
     phase: Phase,
     frames: FrameReader,
@@ -138,7 +141,14 @@ impl Connection {
             message: None,
             unsent: greeting(identity.len()).to_vec(),
             identity,
+            native: false,
         }
+    }
+
+    /// Lets the peer know, in our READY, that gRPC is spoken on the same port.
+    #[must_use]
+    pub fn beside_grpc(self) -> Self {
+        Self { native: true, ..self }
     }
 
     /// Takes bytes from the front of `input` up to the next event. `None` means that `input` was used up.
@@ -212,7 +222,7 @@ impl Connection {
                 Phase::Failed(error) => return Err(error.clone()),
                 Phase::Greeting(reader) => {
                     let Some(version) = reader.read(input)? else { return Ok(None) };
-                    command::write_ready(self.socket_type, &self.identity, &mut self.unsent);
+                    command::write_ready(self.socket_type, &self.identity, self.native, &mut self.unsent);
                     self.phase = Phase::Handshake(version);
                     continue;
                 }
@@ -292,7 +302,7 @@ impl Connection {
             let found = String::from_utf8_lossy(found).chars().take(32).collect();
             return Err(ZmtpError::IncompatibleSocket { ours: self.socket_type, expected, found });
         }
-        Ok(Peer { version, socket_type: expected, identity: ready.identity.to_vec() })
+        Ok(Peer { version, socket_type: expected, identity: ready.identity.to_vec(), native: ready.native })
     }
 
     fn check_backlog(&self) -> Result<(), SendError> {

@@ -80,7 +80,8 @@ fn handshake_tells_who_the_peer_is() {
         let mut master = Connection::router(LIMITS);
         let events = feed(&mut master, &[greeting, ready].concat());
         let version = Version { major: 3, minor };
-        let peer = Peer { version, socket_type: SocketType::Dealer, identity: identity.to_vec() };
+        let peer =
+            Peer { version, socket_type: SocketType::Dealer, identity: identity.to_vec(), native: false };
         assert_eq!(events, Ok(vec![Event::Ready(peer)]));
     };
     check(greeting(3, 1, b"NULL"), dealer_ready(), 1, b"h_1");
@@ -134,6 +135,18 @@ fn wrong_handshakes_are_refused() {
     let body_len = long.len() - 9;
     long[1..9].copy_from_slice(&(body_len as u64).to_be_bytes());
     check(greeted(long), ZmtpError::IdentityTooLong { len: 256 });
+}
+
+#[test]
+fn a_master_beside_grpc_says_so() {
+    let check = |mut master: Connection, expected| {
+        let mut worker = Connection::dealer(b"h1_a", LIMITS).unwrap();
+        feed(&mut master, &worker.poll_transmit().unwrap()).unwrap();
+        let events = feed(&mut worker, &master.poll_transmit().unwrap()).unwrap();
+        assert!(matches!(&events[..], [Event::Ready(peer)] if peer.native == expected), "{events:?}");
+    };
+    check(Connection::router(LIMITS), false);
+    check(Connection::router(LIMITS).beside_grpc(), true);
 }
 
 #[test]
