@@ -56,6 +56,11 @@ pub fn is_trouble(line: &str) -> bool {
     matches!(level, Some("WARNING" | "ERROR" | "CRITICAL"))
 }
 
+/// The first line of an entry; what follows, such as a traceback, is for those who look closer.
+pub fn headline(entry: &str) -> &str {
+    entry.lines().next().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,9 +16,21 @@ use sentinel_worker::logging::LogLevel;
 #[derive(Debug, Parser)]
 #[command(name = "sentinel-master", version, max_term_width = 100)]
 pub struct Args {
-    /// The scenario
+    /// The scenario; or locustfiles with commas in between, for workers of Locust's
     #[arg(short = 'f', long, value_name = "FILE", env = "LOCUST_LOCUSTFILE", help_heading = "Test")]
     pub locustfile: Option<PathBuf>,
+
+    /// Run these user classes with these weights: Name[:weight],... A locustfile needs it, a scenario has its own
+    #[arg(long, value_name = "CLASSES", env = "LOCUST_USER_CLASSES", help_heading = "Test")]
+    pub user_classes: Option<String>,
+
+    /// Run only tasks with one of these tags (on Locust's workers)
+    #[arg(short = 'T', long, value_name = "TAG", num_args = 0.., env = "LOCUST_TAGS", help_heading = "Test")]
+    pub tags: Vec<String>,
+
+    /// Run no task with one of these tags (on Locust's workers)
+    #[arg(short = 'E', long, value_name = "TAG", num_args = 0.., env = "LOCUST_EXCLUDE_TAGS", help_heading = "Test")]
+    pub exclude_tags: Vec<String>,
 
     /// Base URL of the target, such as http://localhost:8000; takes the place of every host in the scenario
     #[arg(short = 'H', long, value_name = "URL", env = "LOCUST_HOST", help_heading = "Test")]

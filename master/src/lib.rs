@@ -4,8 +4,8 @@
 //!
 //! ```text
 //! cli -> settings -> control <-> common::coordinator
-//!                     |    ^
-//!              console    transport::hub <- transport::grpc <- listener
+//!   |                 |    ^
+//! source       console    transport::hub <- transport::{grpc, locust} <- listener
 //!                 |
 //!                view  (pure functions of the report)
 //! ```
@@ -20,7 +20,9 @@ mod demo;
 pub mod listener;
 mod local;
 pub mod settings;
+pub mod source;
 pub mod transport;
+pub mod user_classes;
 pub mod view;
 
 use std::sync::Arc;
@@ -28,6 +30,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use sentinel_common::ids::RunId;
+use sentinel_common::locust::LocustfileReply;
 use sentinel_common::verdict::exit_code;
 use tokio::sync::{mpsc, oneshot};
 
@@ -104,12 +107,14 @@ async fn serve(
     let (hub, events) = Hub::new();
     let hub = Arc::new(hub);
     let (stop, stopped) = oneshot::channel::<()>();
-    let incoming = listener::greeted(listener);
+    let incoming = listener::sort(listener);
     let shutdown = async {
         // Dropped or fired: either way the server is to end.
         let _ = stopped.await;
     };
-    let server = tokio::spawn(transport::serve(incoming, hub.clone(), shutdown));
+    let server = tokio::spawn(transport::serve(incoming.grpc, hub.clone(), shutdown));
+    let locusts =
+        tokio::spawn(transport::serve_locust(incoming.zmtp, hub.clone(), settings.locustfile.clone()));
     let workers = LocalWorkers::start(settings.local_workers, listener::reachable(address))
         .context("failed to start local workers")?;
     let console = Console::new(settings.output);
@@ -127,6 +132,8 @@ async fn serve(
         Ok(served) => served.context("the server for workers panicked")??,
         Err(_) => tracing::debug!("Some connections are still open; they end with the process"),
     }
+    // The listener has ended with the server, and with it what waits for Locust's workers.
+    locusts.abort();
     Ok(ended.exit_code)
 }
 
@@ -140,11 +147,24 @@ fn announce(settings: &Settings, address: std::net::SocketAddr) {
     }
     let expected = settings.autostart.expect_workers;
     if settings.local_workers < expected {
-        let port = address.port();
+        let command = worker_command(settings, address);
         tracing::info!(
-            "Waiting for workers to be ready, 0 of {expected} connected; start one with: sentinel-worker --master \
-             {}:{port}",
-            if address.ip().is_loopback() { "127.0.0.1" } else { "<this host>" }
+            "Waiting for workers to be ready, 0 of {expected} connected; start one with: {command}"
         );
+    }
+}
+
+/// How people start a worker that can take part.
+fn worker_command(settings: &Settings, address: std::net::SocketAddr) -> String {
+    let host = if address.ip().is_loopback() { "127.0.0.1" } else { "<this host>" };
+    let port = address.port();
+    match (&settings.autostart.spec.scenario.text, &*settings.locustfile) {
+        (Some(_), _) => format!("sentinel-worker --master {host}:{port}"),
+        (None, LocustfileReply::Sources(_)) => {
+            format!("locust -f - --worker --master-host {host} --master-port {port}")
+        }
+        (None, LocustfileReply::Error(_)) => {
+            format!("locust -f <locustfile> --worker --master-host {host} --master-port {port}")
+        }
     }
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 
 /// Why the port cannot be used, with the cure.
@@ -54,67 +53,89 @@ const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections that may be silent at the same time; further ones are closed at once.
 const MAX_SILENT: usize = 1024;
 
+/// The first byte of TLS: the type of its handshake records (RFC 8446, section 5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
+
 /// Accepted connections that wait for the server to take them.
 const ACCEPTED_QUEUE: usize = 64;
 
 /// How long to pause when the system gives no further connection, usually because too many files are open.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
-/// The connections on which somebody began to speak HTTP/2, as gRPC does. All others are closed, with a log line for
-/// what they spoke instead, and those that say nothing after ten seconds.
-pub fn greeted(listener: TcpListener) -> impl Stream<Item = io::Result<TcpStream>> {
-    let (accepted, queue) = mpsc::channel(ACCEPTED_QUEUE);
-    tokio::spawn(async move {
-        let silent = Arc::new(Semaphore::new(MAX_SILENT));
-        // Ends with the server, which lets go of the other end of the queue.
-        while !accepted.is_closed() {
-            let connection = tokio::select! {
-                connection = listener.accept() => connection,
-                () = accepted.closed() => return,
-            };
-            match connection {
-                Ok((stream, peer)) => match silent.clone().try_acquire_owned() {
-                    Ok(permit) => {
-                        tokio::spawn(await_greeting(stream, peer, permit, accepted.clone()));
-                    }
-                    Err(_) => {
-                        tracing::debug!("Closing a connection from {peer}: too many others say nothing");
-                    }
-                },
-                Err(error) => {
-                    tracing::warn!("Cannot accept a connection: {error}; trying again");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    });
-    ReceiverStream::new(queue)
+/// Connections on which somebody has begun to speak, by what they speak.
+#[derive(Debug)]
+pub struct Incoming {
+    /// Those that speak HTTP/2, as gRPC does.
+    pub grpc: ReceiverStream<io::Result<TcpStream>>,
+    /// Those that speak ZMTP, as Locust's workers do.
+    pub zmtp: ReceiverStream<(TcpStream, SocketAddr)>,
 }
 
-async fn await_greeting(
-    stream: TcpStream,
-    peer: SocketAddr,
-    permit: OwnedSemaphorePermit,
-    accepted: mpsc::Sender<io::Result<TcpStream>>,
-) {
+/// Where the connections of each kind go.
+#[derive(Clone, Debug)]
+struct Doors {
+    grpc: mpsc::Sender<io::Result<TcpStream>>,
+    zmtp: mpsc::Sender<(TcpStream, SocketAddr)>,
+}
+
+/// Accepts connections and tells by the first byte what each speaks. Those that speak anything else are closed, with
+/// a log line, and those that say nothing after ten seconds.
+pub fn sort(listener: TcpListener) -> Incoming {
+    let (grpc, grpc_queue) = mpsc::channel(ACCEPTED_QUEUE);
+    let (zmtp, zmtp_queue) = mpsc::channel(ACCEPTED_QUEUE);
+    tokio::spawn(accept(listener, Doors { grpc, zmtp }));
+    Incoming { grpc: ReceiverStream::new(grpc_queue), zmtp: ReceiverStream::new(zmtp_queue) }
+}
+
+async fn accept(listener: TcpListener, doors: Doors) {
+    let silent = Arc::new(Semaphore::new(MAX_SILENT));
+    // Ends with the server, which lets go of the other end of the queue.
+    while !doors.grpc.is_closed() {
+        let connection = tokio::select! {
+            connection = listener.accept() => connection,
+            () = doors.grpc.closed() => return,
+        };
+        match connection {
+            Ok((stream, peer)) => match silent.clone().try_acquire_owned() {
+                Ok(permit) => {
+                    tokio::spawn(await_greeting(stream, peer, permit, doors.clone()));
+                }
+                Err(_) => {
+                    tracing::debug!("Closing a connection from {peer}: too many others say nothing");
+                }
+            },
+            Err(error) => {
+                tracing::warn!("Cannot accept a connection: {error}; trying again");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn await_greeting(stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit, doors: Doors) {
     let mut first = [0];
     let spoken = tokio::time::timeout(GREETING_TIMEOUT, stream.peek(&mut first)).await;
     drop(permit);
+    // Without anybody behind a door, the master is ending.
     match (spoken, first) {
         // The preface of HTTP/2 begins with `PRI`.
         (Ok(Ok(1)), [b'P']) => {
-            // Without a server, the master is ending.
-            let _ = accepted.send(Ok(stream)).await;
+            let _ = doors.grpc.send(Ok(stream)).await;
         }
         (Ok(Ok(1)), [0xff]) => {
-            tracing::warn!("Closing a connection from {peer}: Locust's workers cannot join this release");
+            let _ = doors.zmtp.send((stream, peer)).await;
+        }
+        (Ok(Ok(1)), [TLS_HANDSHAKE]) => {
+            tracing::warn!(
+                "Closing a connection from {peer}: it speaks TLS, and workers connect to this port without"
+            );
         }
         (Ok(Ok(1)), [byte]) => {
             tracing::warn!(
-                "Closing a connection from {peer}: it does not speak gRPC (first byte {byte:#04x})"
+                "Closing a connection from {peer}: it speaks neither gRPC nor ZMTP (first byte {byte:#04x})"
             );
         }
-        (Err(_), _) => tracing::debug!("Closing a connection from {peer}: it said nothing for 10 s"),
+        (Err(_), _) => tracing::info!("Closing a connection from {peer}: it said nothing for 10 s"),
         (Ok(_), _) => {}
     }
 }
@@ -135,23 +156,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_connections_that_begin_like_http_2_come_through() {
+    async fn connections_are_told_apart_by_their_first_byte() {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         use tokio_stream::StreamExt as _;
 
         let listener = bind("127.0.0.1", 0).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut incoming = std::pin::pin!(greeted(listener));
-        for stranger in [b"\xff\0\0\0".as_slice(), b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01"] {
+        let mut incoming = sort(listener);
+        for stranger in [b"\0\0\0\0".as_slice(), b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01"] {
             let mut stream = TcpStream::connect(address).await.unwrap();
             stream.write_all(stranger).await.unwrap();
             let closed = stream.read(&mut [0; 16]).await;
             assert!(matches!(closed, Ok(0) | Err(_)), "{stranger:?} was answered");
         }
-        let mut worker = TcpStream::connect(address).await.unwrap();
-        worker.write_all(b"PRI * HTTP/2.0").await.unwrap();
-        let accepted = incoming.next().await.unwrap().unwrap();
-        assert_eq!(accepted.peer_addr().unwrap(), worker.local_addr().unwrap());
+        let mut ours = TcpStream::connect(address).await.unwrap();
+        ours.write_all(b"PRI * HTTP/2.0").await.unwrap();
+        let mut locusts = TcpStream::connect(address).await.unwrap();
+        locusts.write_all(b"\xff").await.unwrap();
+        let accepted = incoming.grpc.next().await.unwrap().unwrap();
+        assert_eq!(accepted.peer_addr().unwrap(), ours.local_addr().unwrap());
+        let (_, peer) = incoming.zmtp.next().await.unwrap();
+        assert_eq!(peer, locusts.local_addr().unwrap());
     }
 
     #[tokio::test]

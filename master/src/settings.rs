@@ -1,32 +1,21 @@
 //! What the command line means: the scenario read, the profile applied, every mistake found before anything starts.
 
-use std::fs;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sentinel_common::coordinator::{Autostart, RunSpec, ScenarioSource};
 use sentinel_common::criteria::Criterion;
-use sentinel_common::dispatch::fixed_users;
+use sentinel_common::dispatch::{ClassSpec, fixed_users};
 use sentinel_common::ids::RunId;
 use sentinel_common::load::{BadLoad, Load};
+use sentinel_common::locust::{LocustfileReply, LocustfileSource, Value};
 use sentinel_common::preflight;
-use sentinel_common::scenario::{
-    FILE_BYTES_MAX, Host, HostError, Notes, ProfileLoad, Scenario, UnknownProfile,
-};
+use sentinel_common::scenario::{Host, HostError, Notes, ProfileLoad, Scenario, UnknownProfile};
 use thiserror::Error;
 
 use crate::cli::Args;
-
-/// The files that are looked for when none is named, in this order.
-const DEFAULT_FILES: [&str; 2] = ["sentinel.yaml", "locustfile.yaml"];
-
-/// What users do when there is no file at all.
-const BUILT_IN: &str = include_str!("built_in.yaml");
-
-/// The scenario of the demo.
-#[cfg(feature = "demo")]
-const DEMO: &str = include_str!("../../loadtest/fraud.yaml");
+use crate::source::{self, Source, SourceError};
+use crate::user_classes::{self, NamedClass, UserClassesError};
 
 /// The port that workers look for unless they are told otherwise.
 const DEFAULT_PORT: u16 = 5557;
@@ -42,6 +31,8 @@ pub struct Settings {
     pub host: Option<String>,
     /// What people should know before the run.
     pub notes: Vec<String>,
+    /// What a worker of Locust's is given when it asks for the locustfile.
+    pub locustfile: Arc<LocustfileReply>,
     /// Where to listen for workers.
     pub bind: (String, u16),
     /// Workers to run inside this process.
@@ -66,17 +57,17 @@ pub struct Output {
 /// A mistake of whoever started the program, with the cure.
 #[derive(Debug, Error)]
 pub enum UsageError {
-    /// The scenario file cannot be read.
-    #[error("cannot read the scenario {path}: {cause}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        cause: std::io::Error,
-    },
-    /// The scenario is no YAML file.
-    #[error("{0} is not a YAML scenario; this release runs .yaml and .yml files")]
-    NotYaml(PathBuf),
+    /// There is nothing to run.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The user classes are not named well.
+    #[error(transparent)]
+    UserClasses(#[from] UserClassesError),
+    /// A locustfile needs Locust's workers.
+    #[error(
+        "workers inside this process cannot run {0}; start locust --worker instead of using --local-workers"
+    )]
+    LocalWorkers(String),
     /// The scenario has mistakes; one line each.
     #[error("the scenario cannot be used:\n{0}")]
     Scenario(Notes),
@@ -103,16 +94,18 @@ pub enum UsageError {
         /// Where it could stand instead.
         hint: String,
     },
-    /// The demo's target is not part of this build.
-    #[error("--demo was left out of this build; build it with the feature `demo`")]
-    NoDemo,
 }
 
-/// A scenario with its origin.
-struct Source {
-    name: String,
-    text: String,
-    built_in: bool,
+/// What users do, read and checked.
+struct Definition {
+    scenario: ScenarioSource,
+    classes: Vec<ClassSpec>,
+    load: Load,
+    criteria: Vec<Criterion>,
+    /// Where all requests go, if it is one host.
+    host: Option<String>,
+    notes: Vec<String>,
+    locustfile: LocustfileReply,
 }
 
 impl Settings {
@@ -122,31 +115,34 @@ impl Settings {
     /// # Errors
     /// A mistake of whoever started the program.
     pub fn resolve(args: &Args, run: RunId, seed: u64, demo_host: Option<&str>) -> Result<Self, UsageError> {
-        let source = read_source(args)?;
-        let scenario = Scenario::load(&source.name, &source.text).map_err(UsageError::Scenario)?;
-        let (scenario, profile) = match &args.profile {
-            Some(profile) => scenario.with_profile(profile)?,
-            None => (scenario, ProfileLoad::default()),
+        let named = user_classes::parse(args.user_classes.as_deref().unwrap_or_default())?;
+        let forced = forced_host(args, demo_host)?;
+        let definition = match source::find(args.locustfile.as_deref(), args.demo, !named.is_empty())? {
+            Source::Scenario { name, text, built_in } => {
+                from_scenario(args, &named, forced.as_ref(), name, text, built_in)?
+            }
+            Source::Locustfiles { name, files } => {
+                from_locustfiles(args, &named, forced.as_ref(), name, files)?
+            }
         };
-        let load = load(args, profile)?;
-        let classes = preflight::class_specs(&scenario);
+        let Definition { scenario, classes, load, criteria, host, mut notes, locustfile } = definition;
         let misfit = preflight::misfit(&classes, load.users);
         if let Some(reason) = misfit.clone().filter(|_| fixed_users(&classes) > u64::from(load.users)) {
             return Err(UsageError::TooFewUsers { users: load.users, reason });
         }
-        let forced = forced_host(args, demo_host)?;
-        let host = common_host(&scenario, forced.as_ref(), &source)?;
-        let mut notes: Vec<String> = misfit.into_iter().collect();
+        notes.extend(misfit);
         notes.extend(preflight::unfinished_ramp(&load));
-        notes.extend(preflight::unreachable_criteria(&scenario, &scenario.criteria, load.users));
-        let local_workers = args.local_workers.map_or(usize::from(args.demo), usize::from);
+        let own_workers = usize::from(args.demo && scenario.text.is_some());
+        let local_workers = args.local_workers.map_or(own_workers, usize::from);
+        let expect_workers = args.expect_workers.map_or(local_workers.max(1), usize::from);
+        let forced = forced.map(|host| host.as_str().to_owned());
         let spec = RunSpec {
             id: run,
             classes,
-            scenario: ScenarioSource { name: source.name, text: Some(source.text) },
-            parsed_options: Vec::new(),
+            parsed_options: parsed_options(args, &scenario.name, forced.as_deref(), load, expect_workers),
+            scenario,
             profile: args.profile.clone(),
-            host: forced.map(|host| host.as_str().to_owned()),
+            host: forced,
             stop_timeout: args.stop_timeout.unwrap_or(Duration::ZERO),
             reset_stats: args.reset_stats,
             seed,
@@ -154,16 +150,17 @@ impl Settings {
         let autostart = Autostart {
             spec,
             load,
-            expect_workers: args.expect_workers.map_or(local_workers.max(1), usize::from),
+            expect_workers,
             max_wait: Some(args.expect_workers_max_wait)
                 .filter(|s| *s > 0)
                 .map(|s| Duration::from_secs(s.into())),
         };
         Ok(Self {
             autostart,
-            criteria: scenario.criteria,
+            criteria,
             host,
             notes,
+            locustfile: Arc::new(locustfile),
             bind: bind(args),
             local_workers,
             rebalance_on_loss: args.enable_rebalancing,
@@ -173,45 +170,119 @@ impl Settings {
     }
 }
 
-fn read_source(args: &Args) -> Result<Source, UsageError> {
-    if let Some(path) = &args.locustfile {
-        return read_file(path);
+/// A scenario of ours, restricted to the classes that are named, if any are.
+fn from_scenario(
+    args: &Args,
+    named: &[NamedClass],
+    forced: Option<&Host>,
+    name: String,
+    text: String,
+    built_in: bool,
+) -> Result<Definition, UsageError> {
+    let scenario = Scenario::load(&name, &text).map_err(UsageError::Scenario)?;
+    let (mut scenario, profile) = match &args.profile {
+        Some(profile) => scenario.with_profile(profile)?,
+        None => (scenario, ProfileLoad::default()),
+    };
+    user_classes::restrict(&mut scenario, named, &name)?;
+    let load = load(args, profile)?;
+    let file = (!built_in).then_some(name.as_str());
+    let mut notes = preflight::unreachable_criteria(&scenario, &scenario.criteria, load.users);
+    if !words(&args.tags).is_empty() || !words(&args.exclude_tags).is_empty() {
+        notes.push("tags reach Locust's workers only; other workers run all tasks".to_owned());
     }
-    if args.demo {
-        return demo_source();
-    }
-    match DEFAULT_FILES.iter().map(Path::new).find(|path| path.exists()) {
-        Some(path) => read_file(path),
-        None => {
-            Ok(Source { name: "built-in scenario".to_owned(), text: BUILT_IN.to_owned(), built_in: true })
-        }
-    }
+    Ok(Definition {
+        classes: preflight::class_specs(&scenario),
+        load,
+        host: common_host(&scenario, forced, file)?,
+        criteria: scenario.criteria,
+        notes,
+        locustfile: LocustfileReply::Error(format!(
+            "the master runs {name}, which is no locustfile; start the worker with a locustfile of its own"
+        )),
+        scenario: ScenarioSource { name, text: Some(text) },
+    })
 }
 
-#[cfg(feature = "demo")]
-fn demo_source() -> Result<Source, UsageError> {
-    Ok(Source { name: "fraud.yaml".to_owned(), text: DEMO.to_owned(), built_in: true })
-}
-
-#[cfg(not(feature = "demo"))]
-fn demo_source() -> Result<Source, UsageError> {
-    Err(UsageError::NoDemo)
-}
-
-fn read_file(path: &Path) -> Result<Source, UsageError> {
-    let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-    if !is_yaml {
-        return Err(UsageError::NotYaml(path.to_owned()));
+/// Locustfiles, of which no more is known than the classes that are named.
+fn from_locustfiles(
+    args: &Args,
+    named: &[NamedClass],
+    forced: Option<&Host>,
+    name: String,
+    files: Vec<LocustfileSource>,
+) -> Result<Definition, UsageError> {
+    if args.local_workers.is_some() {
+        return Err(UsageError::LocalWorkers(name));
     }
-    let text = read_bounded(path).map_err(|cause| UsageError::Unreadable { path: path.to_owned(), cause })?;
-    Ok(Source { name: path.display().to_string(), text, built_in: false })
+    let locustfile = match files.is_empty() {
+        true => LocustfileReply::Error(
+            "the master has no locustfile; start the worker with one of its own, or the master with -f"
+                .to_owned(),
+        ),
+        false => LocustfileReply::Sources(files),
+    };
+    Ok(Definition {
+        scenario: ScenarioSource { name, text: None },
+        classes: user_classes::class_specs(named),
+        load: load(args, ProfileLoad::default())?,
+        criteria: Vec::new(),
+        host: forced.map(|host| host.as_str().to_owned()),
+        notes: Vec::new(),
+        locustfile,
+    })
 }
 
-/// Reads a little more than a scenario may have, so that a file that is far too long is refused and not read.
-fn read_bounded(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    fs::File::open(path)?.take(FILE_BYTES_MAX as u64 + 1).read_to_string(&mut text)?;
-    Ok(text)
+/// What Locust's workers are told of the command line, by Locust's names. Nothing here may be a secret: every worker
+/// that connects learns it.
+fn parsed_options(
+    args: &Args,
+    file: &str,
+    host: Option<&str>,
+    load: Load,
+    expect_workers: usize,
+) -> Vec<(String, Value)> {
+    let seconds = |span: Duration| Value::from(span.as_secs());
+    let text = |text: Option<&str>| text.map_or(Value::Nil, Value::from);
+    let options = [
+        ("locustfile", Value::from(file)),
+        ("host", text(host)),
+        ("num_users", Value::from(load.users)),
+        ("spawn_rate", Value::from(load.spawn_rate.as_per_second())),
+        ("run_time", load.run_time.map_or(Value::Nil, seconds)),
+        ("headless", Value::from(args.headless)),
+        ("master", Value::from(true)),
+        ("expect_workers", Value::from(expect_workers as u64)),
+        ("expect_workers_max_wait", Value::from(args.expect_workers_max_wait)),
+        ("enable_rebalancing", Value::from(args.enable_rebalancing)),
+        ("tags", list(words(&args.tags))),
+        ("exclude_tags", list(words(&args.exclude_tags))),
+        ("stop_timeout", args.stop_timeout.map_or(Value::from(0), seconds)),
+        ("reset_stats", Value::from(args.reset_stats)),
+        ("only_summary", Value::from(args.only_summary)),
+        ("exit_code_on_error", Value::from(args.exit_code_on_error.unwrap_or(1))),
+        ("profile", text(args.profile.as_deref())),
+    ];
+    options.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// As in Python, where no tags are `None`.
+fn list(words: Vec<String>) -> Value {
+    if words.is_empty() {
+        return Value::Nil;
+    }
+    Value::Array(words.into_iter().map(Value::from).collect())
+}
+
+/// The words of an option that takes several, or of its variable, where a list may stand in brackets.
+fn words(values: &[String]) -> Vec<String> {
+    let separator = |c: char| c == ',' || c.is_whitespace();
+    let words = values.iter().flat_map(|value| {
+        let value = value.trim();
+        let inner = value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(value);
+        inner.split(separator).filter(|word| !word.is_empty())
+    });
+    words.map(str::to_owned).collect()
 }
 
 /// The command line before the profile, the profile before Locust's defaults.
@@ -226,11 +297,11 @@ fn forced_host(args: &Args, demo_host: Option<&str>) -> Result<Option<Host>, Hos
     args.host.as_deref().or(demo_host).map(Host::parse).transpose()
 }
 
-/// The host that all classes load, if it is one. Fails if a class has none.
+/// The host that all classes load, if it is one. Fails if a class has none. `file` is where it could stand.
 fn common_host(
     scenario: &Scenario,
     forced: Option<&Host>,
-    source: &Source,
+    file: Option<&str>,
 ) -> Result<Option<String>, UsageError> {
     let mut hosts = Vec::new();
     for class in &scenario.users {
@@ -238,10 +309,7 @@ fn common_host(
             Some(host) => hosts.push(host.as_str().to_owned()),
             None if !class.needs_host() => hosts.push(String::new()),
             None => {
-                let hint = match source.built_in {
-                    true => String::new(),
-                    false => format!(", or as `host:` in {}", source.name),
-                };
+                let hint = file.map(|file| format!(", or as `host:` in {file}")).unwrap_or_default();
                 return Err(UsageError::NoHost { hint });
             }
         }
@@ -261,6 +329,8 @@ fn bind(args: &Args) -> (String, u16) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use clap::Parser as _;
 
     use super::*;
@@ -344,7 +414,53 @@ profiles:
             let args = Args::try_parse_from(["sentinel-master", "-f", file]).unwrap();
             Settings::resolve(&args, RunId::new("run"), 1, None).unwrap_err().to_string()
         };
-        assert!(error("/does/not/exist.yaml").contains("cannot read the scenario /does/not/exist.yaml"));
-        assert!(error("locustfile.py").contains("not a YAML scenario"));
+        assert!(error("/does/not/exist.yaml").contains("cannot read /does/not/exist.yaml"));
+        assert!(error("locustfile.py").contains("--user-classes"));
+    }
+
+    #[test]
+    fn the_classes_that_are_named_run() {
+        let classes = |args: &[&str]| {
+            let spec = resolve(SCENARIO, args).unwrap().autostart.spec;
+            spec.classes.into_iter().map(|class| (class.name, class.weight)).collect::<Vec<_>>()
+        };
+        assert_eq!(classes(&["-u", "5"]).len(), 2);
+        assert_eq!(classes(&["--user-classes", "Weighted:3"]), [("Weighted".to_owned(), 3.0)]);
+        refused(SCENARIO, &["--user-classes", "Weigthed"], "did you mean Weighted?");
+        refused(SCENARIO, &["--user-classes", "Weighted:x"], "Name:weight");
+    }
+
+    #[test]
+    fn a_locustfile_is_for_locusts_workers() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.py");
+        fs::write(&path, "class A: pass").unwrap();
+        let resolve = |args: &[&str]| {
+            let file = path.to_string_lossy();
+            let fixed = ["sentinel-master", "-f", &file, "--user-classes", "A,B:2"];
+            let args = fixed.into_iter().chain(args.iter().copied());
+            Settings::resolve(&Args::try_parse_from(args).unwrap(), RunId::new("run"), 1, None)
+        };
+        let settings = resolve(&["-u", "5"]).unwrap();
+        assert!(settings.autostart.spec.scenario.text.is_none());
+        assert!(matches!(&*settings.locustfile, LocustfileReply::Sources(files) if files.len() == 1));
+        let error = resolve(&["--local-workers", "1"]).unwrap_err().to_string();
+        assert!(error.contains("locust --worker"), "{error}");
+    }
+
+    #[test]
+    fn workers_are_told_the_options_by_locusts_names() {
+        let option = |args: &[&str], name: &str| {
+            let options = resolve(SCENARIO, args).unwrap().autostart.spec.parsed_options;
+            options.into_iter().find(|(key, _)| key == name).unwrap().1
+        };
+        let tags = |tags: &[&str]| list(tags.iter().map(|tag| (*tag).to_owned()).collect());
+        assert_eq!(option(&["-u", "5"], "num_users"), Value::from(5));
+        assert_eq!(option(&["-u", "5"], "tags"), Value::Nil);
+        assert_eq!(option(&["-u", "5", "-T", "a", "b"], "tags"), tags(&["a", "b"]));
+        assert_eq!(option(&["-u", "5", "-T", "[a, b]", "-E", "c"], "tags"), tags(&["a", "b"]));
+        assert_eq!(option(&["-u", "5", "-E", "c"], "exclude_tags"), tags(&["c"]));
+        assert_eq!(option(&["-u", "5", "-s", "3"], "stop_timeout"), Value::from(3));
+        assert_eq!(option(&["-u", "5", "-t", "1m"], "run_time"), Value::from(60));
     }
 }

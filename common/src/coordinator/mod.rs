@@ -31,7 +31,7 @@ use crate::roster::{Roster, WorkerNode};
 use crate::stats::Arrival;
 use crate::time::Moment;
 use crate::timeline::EventKind;
-use crate::worker_logs::{MAX_LINE_CHARS, WorkerLogs, is_trouble};
+use crate::worker_logs::{MAX_LINE_CHARS, WorkerLogs, headline, is_trouble};
 
 pub use self::effect::{Effect, Notice, Outcome};
 pub use self::run::{Phase, Run, RunSpec, ScenarioSource};
@@ -53,7 +53,7 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 const LONELY_LIMIT: Duration = Duration::from_secs(60);
 
 /// Warnings and errors of one worker that are shown at once; more are only counted.
-const MAX_SHOWN_LINES: usize = 10;
+const MAX_SHOWN_LINES: usize = 5;
 
 /// When to start a run without being asked: as soon as enough workers are there.
 #[derive(Clone, Debug)]
@@ -390,6 +390,7 @@ impl Coordinator {
         let index = node.index;
         if node.connection == connection {
             self.send(connection, ToWorker::Ack { index });
+            self.include_again(now, connection, ready);
             return true;
         }
         let alive = node.state != WorkerState::Missing && node.silence(now) < ready.wire.doubtful_after();
@@ -399,15 +400,32 @@ impl Coordinator {
         alive
     }
 
+    /// Gives a worker that stopped by itself, and is ready again, a share of the run that it fell out of.
+    fn include_again(&mut self, now: Moment, connection: ConnectionId, ready: &Ready) {
+        let active = self.run.as_ref().filter(|run| run.phase.is_active() && !self.quitting);
+        let placement = active.and_then(|run| run.placement.as_ref());
+        let worker = ready.worker.as_str();
+        if active.is_some() && placement.is_none_or(|placed| placed.current().of_worker(worker).is_none()) {
+            self.brief(now, connection, ready);
+            self.include(now, ready);
+        }
+    }
+
     /// Keeps what a worker logged, and shows what tells of trouble.
     fn on_logs(&mut self, worker: &WorkerId, lines: &[String]) {
         self.logs.add(worker, lines);
-        let troubles: Vec<&String> = lines.iter().filter(|line| is_trouble(line)).collect();
-        for line in troubles.iter().take(MAX_SHOWN_LINES) {
-            let line: String = line.chars().take(MAX_LINE_CHARS).collect();
-            self.warn(format!("Worker {worker} logged: {line}"));
+        let troubles: Vec<&str> =
+            lines.iter().filter(|line| is_trouble(line)).map(|line| headline(line)).collect();
+        let mut shown = BTreeSet::new();
+        for line in &troubles {
+            // Equal ones differ in their time.
+            let text = line.split_once("] ").map_or(*line, |(_, text)| text);
+            if shown.len() < MAX_SHOWN_LINES && shown.insert(text) {
+                let line: String = line.chars().take(MAX_LINE_CHARS).collect();
+                self.warn(format!("Worker {worker} logged: {line}"));
+            }
         }
-        let more = troubles.len().saturating_sub(MAX_SHOWN_LINES);
+        let more = troubles.len() - shown.len();
         if more > 0 {
             self.warn(format!("Worker {worker} logged {more} more warnings and errors"));
         }

@@ -1,5 +1,7 @@
 //! What the coordinator decides, played through with scripted workers on a clock that only the tests move.
 
+mod locust;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
@@ -40,6 +42,17 @@ fn secs(seconds: u64) -> Duration {
 
 fn id(worker: &str) -> WorkerId {
     WorkerId::new(worker).unwrap()
+}
+
+fn ready(worker: &str, wire: Wire, run: Option<&str>) -> Ready {
+    Ready {
+        worker: id(worker),
+        wire,
+        wire_version: WIRE_VERSION,
+        software_version: "1.0".to_owned(),
+        capabilities: Vec::new(),
+        run: run.map(RunId::new),
+    }
 }
 
 /// A delta of `requests` requests.
@@ -130,14 +143,7 @@ impl Cluster {
     fn introduce(&mut self, worker: &str, run: Option<&str>, wire_version: u32) {
         self.next_connection += 1;
         self.connections.insert(worker.to_owned(), ConnectionId(self.next_connection));
-        let ready = Ready {
-            worker: id(worker),
-            wire: Wire::Grpc,
-            wire_version,
-            software_version: "1.0".to_owned(),
-            capabilities: Vec::new(),
-            run: run.map(RunId::new),
-        };
+        let ready = Ready { wire_version, ..ready(worker, Wire::Grpc, run) };
         self.say(worker, FromWorker::Ready(ready));
     }
 
@@ -238,9 +244,9 @@ impl Cluster {
         }
     }
 
-    /// The sum over all workers equals the target, at every decision.
+    /// The sum over all workers equals the target, at every decision, unless it is reached in steps.
     fn check_sum(&self) {
-        let active = self.coordinator.run().is_some_and(|run| run.phase().is_active());
+        let active = self.coordinator.run().is_some_and(|run| run.phase().is_active() && run.steps.is_none());
         if active && self.coordinator.roster().active().next().is_some() && !self.coordinator.quitting {
             assert_eq!(Some(self.told_users()), self.target, "the sum of all assignments");
         }

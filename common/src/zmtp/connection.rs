@@ -106,6 +106,7 @@ pub struct Connection {
     identity: Vec<u8>,
     native: bool,
     limits: Limits,
+    incoming_len_max: usize,
     phase: Phase,
     frames: FrameReader,
     /// The first frame of a message of which more frames are to come, and how many there were.
@@ -136,6 +137,7 @@ impl Connection {
         Self {
             socket_type,
             limits,
+            incoming_len_max: limits.frame_len_max,
             phase: Phase::Greeting(GreetingReader::new()),
             frames: FrameReader::new(),
             message: None,
@@ -149,6 +151,12 @@ impl Connection {
     #[must_use]
     pub fn beside_grpc(self) -> Self {
         Self { native: true, ..self }
+    }
+
+    /// Takes only frames of at most `len_max` bytes from now on, and never more than [`Limits::frame_len_max`]: a peer
+    /// that is not known yet deserves less than one that is.
+    pub fn limit_incoming(&mut self, len_max: usize) {
+        self.incoming_len_max = len_max.min(self.limits.frame_len_max);
     }
 
     /// Takes bytes from the front of `input` up to the next event. `None` means that `input` was used up.
@@ -230,10 +238,8 @@ impl Connection {
                 Phase::Open if self.message.is_some() => Admission::Drop,
                 Phase::Open => Admission::Keep,
             };
-            let caps = Caps {
-                message_len_max: self.limits.frame_len_max,
-                command_len_max: self.limits.command_len_max,
-            };
+            let caps =
+                Caps { message_len_max: self.incoming_len_max, command_len_max: self.limits.command_len_max };
             let Some(frame) = self.frames.read(input, caps, admission)? else { return Ok(None) };
             if let Some(event) = self.on_frame(frame)? {
                 return Ok(Some(event));

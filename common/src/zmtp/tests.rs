@@ -138,6 +138,22 @@ fn wrong_handshakes_are_refused() {
 }
 
 #[test]
+fn a_stranger_may_say_less() {
+    let mut master = Connection::router(LIMITS);
+    master.limit_incoming(10);
+    feed(&mut master, &opening()).unwrap();
+    let check = |master: &mut Connection, len: u8, accepted: bool| {
+        let frame = [vec![0, len], vec![b'x'; usize::from(len)]].concat();
+        assert_eq!(feed(master, &frame).is_ok(), accepted, "{len} bytes");
+    };
+    check(&mut master, 10, true);
+    master.limit_incoming(usize::MAX);
+    check(&mut master, 11, true);
+    master.limit_incoming(10);
+    check(&mut master, 11, false);
+}
+
+#[test]
 fn a_master_beside_grpc_says_so() {
     let check = |mut master: Connection, expected| {
         let mut worker = Connection::dealer(b"h1_a", LIMITS).unwrap();

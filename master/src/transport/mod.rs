@@ -2,6 +2,8 @@
 
 mod grpc;
 mod hub;
+mod locust;
 
 pub use grpc::serve;
 pub use hub::{Hub, HubEvent};
+pub use locust::serve as serve_locust;
