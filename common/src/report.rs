@@ -9,7 +9,7 @@ use crate::coordinator::{Phase, Run};
 use crate::criteria::{Criterion, Judgement, Measured, Metric};
 use crate::delivered::{DELIVERED_FLOOR, plateau_rps, plateaus, started_share, worst_shortfall};
 use crate::ids::{RunId, WorkerId};
-use crate::messages::WorkerState;
+use crate::messages::{Wire, WorkerState};
 use crate::roster::Roster;
 use crate::stats::rate::{Activity, Rates};
 use crate::stats::{EntryStats, PERCENTILES_TO_REPORT, RunStats, SparseHistogram};
@@ -162,6 +162,8 @@ pub struct WorkerRow {
     pub id: WorkerId,
     /// Its number.
     pub index: u32,
+    /// What it speaks.
+    pub wire: Wire,
     /// What it is doing.
     pub state: WorkerState,
     /// Users that it runs.
@@ -454,6 +456,7 @@ fn worker_rows(roster: &Roster) -> Vec<WorkerRow> {
     let row = |node: &crate::roster::WorkerNode| WorkerRow {
         id: node.id.clone(),
         index: node.index,
+        wire: node.wire,
         state: node.state,
         users: node.user_count(),
         cpu_percent: node.cpu_percent,

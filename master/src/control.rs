@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sentinel_common::coordinator::{Coordinator, Effect, Notice, Outcome, Phase, Policy};
+use sentinel_common::dispatch::SpawnRate;
 use sentinel_common::report::{Detail, Frame, Report};
 use sentinel_common::time::Moment;
 use sentinel_common::verdict::exit_code;
@@ -19,6 +20,20 @@ const TABLE_INTERVAL: Duration = Duration::from_secs(2);
 /// How long workers may take to leave at the end.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// What a person, or a program in its place, wants of a master at work.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Command {
+    /// End: the first time gracefully, the second time at once.
+    Interrupt,
+    /// Go on with other users, or at another rate.
+    Edit {
+        /// The users at the end of the ramp.
+        users: u32,
+        /// How fast to get there.
+        spawn_rate: SpawnRate,
+    },
+}
+
 /// What can happen to the master.
 #[expect(clippy::large_enum_variant, reason = "an event lives for one turn of the loop and is never stored")]
 enum Event {
@@ -26,8 +41,8 @@ enum Event {
     Hub(HubEvent),
     /// A timer is due.
     Timer,
-    /// The process was told to end.
-    Interrupt,
+    /// Somebody wants something.
+    Command(Command),
 }
 
 /// How it all ended.
@@ -46,7 +61,7 @@ struct Control<P> {
     coordinator: Coordinator,
     hub: Arc<Hub>,
     events: mpsc::Receiver<HubEvent>,
-    interrupts: mpsc::Receiver<()>,
+    commands: mpsc::Receiver<Command>,
     clock: LocalClock,
     settings: Settings,
     progress: P,
@@ -56,13 +71,12 @@ struct Control<P> {
 }
 
 /// Runs what `settings` say with the workers that come through `hub`. Every two seconds of the run, `progress` is
-/// shown where it stands. Each message on `interrupts` tells the master to end: the first gracefully, the second at
-/// once.
+/// shown where it stands, and `commands` are carried out.
 pub async fn run(
     settings: Settings,
     hub: Arc<Hub>,
     events: mpsc::Receiver<HubEvent>,
-    interrupts: mpsc::Receiver<()>,
+    commands: mpsc::Receiver<Command>,
     progress: impl FnMut(&Report),
 ) -> Ended {
     let clock = LocalClock::start();
@@ -73,7 +87,7 @@ pub async fn run(
         }),
         hub,
         events,
-        interrupts,
+        commands,
         clock,
         next_table: clock.now() + TABLE_INTERVAL,
         settings,
@@ -119,7 +133,7 @@ impl<P: FnMut(&Report)> Control<P> {
         let wake = self.coordinator.poll_timeout().unwrap_or(Moment::MAX).min(self.next_table);
         tokio::select! {
             Some(event) = self.events.recv() => Event::Hub(event),
-            Some(()) = self.interrupts.recv() => Event::Interrupt,
+            Some(command) = self.commands.recv() => Event::Command(command),
             () = tokio::time::sleep_until(self.clock.instant(wake)) => Event::Timer,
         }
     }
@@ -133,14 +147,7 @@ impl<P: FnMut(&Report)> Control<P> {
             Event::Hub(HubEvent::Disconnected(connection, reason)) => {
                 self.coordinator.handle_disconnected(now, connection, &reason);
             }
-            Event::Interrupt if self.interrupted => {
-                self.aborted = true;
-                self.coordinator.abort(now, "interrupted twice");
-            }
-            Event::Interrupt => {
-                self.interrupted = true;
-                self.coordinator.stop(now, "interrupted");
-            }
+            Event::Command(command) => self.obey(now, command),
             Event::Timer => {}
         }
         // Events may come faster than timers get their turn, so these are looked at after every event.
@@ -150,6 +157,20 @@ impl<P: FnMut(&Report)> Control<P> {
         if self.next_table <= now {
             self.next_table = now + TABLE_INTERVAL;
             self.show_progress();
+        }
+    }
+
+    fn obey(&mut self, now: Moment, command: Command) {
+        match command {
+            Command::Interrupt if self.interrupted => {
+                self.aborted = true;
+                self.coordinator.abort(now, "interrupted twice");
+            }
+            Command::Interrupt => {
+                self.interrupted = true;
+                self.coordinator.stop(now, "interrupted");
+            }
+            Command::Edit { users, spawn_rate } => self.coordinator.edit(now, users, spawn_rate),
         }
     }
 
@@ -201,7 +222,7 @@ impl<P: FnMut(&Report)> Control<P> {
         while !self.coordinator.roster().is_empty() && self.clock.now() < deadline {
             let event = tokio::select! {
                 Some(event) = self.events.recv() => Event::Hub(event),
-                Some(()) = self.interrupts.recv() => return,
+                Some(Command::Interrupt) = self.commands.recv() => return,
                 () = tokio::time::sleep_until(self.clock.instant(deadline)) => return,
             };
             self.handle(event);

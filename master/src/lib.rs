@@ -36,6 +36,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::cli::Args;
 use crate::console::Console;
+use crate::control::Command;
 use crate::local::LocalWorkers;
 use crate::settings::Settings;
 use crate::transport::Hub;
@@ -44,11 +45,10 @@ use crate::transport::Hub;
 /// that are still draining, must not keep the process alive.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Does what the command line says and returns the exit code. Each message on `interrupts` tells the master to end:
-/// the first gracefully, the second at once.
-pub async fn run(args: Args, interrupts: mpsc::Receiver<()>) -> u8 {
+/// Does what the command line says, and what `commands` say meanwhile, and returns the exit code.
+pub async fn run(args: Args, commands: mpsc::Receiver<Command>) -> u8 {
     match prepare(&args).await {
-        Ok((settings, listener)) => match serve(settings, listener, interrupts).await {
+        Ok((settings, listener)) => match serve(settings, listener, commands).await {
             Ok(code) => code,
             Err(error) => {
                 tracing::error!("{error:#}");
@@ -100,7 +100,7 @@ async fn demo_host(_: &Args) -> anyhow::Result<Option<String>> {
 async fn serve(
     settings: Settings,
     listener: tokio::net::TcpListener,
-    interrupts: mpsc::Receiver<()>,
+    commands: mpsc::Receiver<Command>,
 ) -> anyhow::Result<u8> {
     let address = listener.local_addr().context("failed to learn the port that workers connect to")?;
     announce(&settings, address);
@@ -118,7 +118,7 @@ async fn serve(
     let workers = LocalWorkers::start(settings.local_workers, listener::reachable(address))
         .context("failed to start local workers")?;
     let console = Console::new(settings.output);
-    let ended = control::run(settings, hub, events, interrupts, |report| console.progress(report)).await;
+    let ended = control::run(settings, hub, events, commands, |report| console.progress(report)).await;
     if let Some(report) = &ended.report {
         console.summary(report);
     }

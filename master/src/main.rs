@@ -5,7 +5,12 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use sentinel_common::verdict::exit_code;
 use sentinel_master::cli::Args;
+use sentinel_master::control::Command;
 use sentinel_worker::{limits, logging, signals};
+use tokio::sync::mpsc;
+
+/// Commands that may wait for the master.
+const COMMAND_QUEUE: usize = 4;
 
 fn main() -> ExitCode {
     match start(Args::parse()) {
@@ -21,7 +26,14 @@ fn start(args: Args) -> anyhow::Result<u8> {
     logging::init(args.loglevel, args.logfile.as_deref())?;
     limits::raise_open_files();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let interrupts = signals::watch()?;
-        Ok(sentinel_master::run(args, interrupts).await)
+        let (tell, commands) = mpsc::channel(COMMAND_QUEUE);
+        let mut interrupts = signals::watch()?;
+        tokio::spawn(async move {
+            while interrupts.recv().await.is_some() {
+                // Without a master, there is nothing left to interrupt.
+                let _ = tell.send(Command::Interrupt).await;
+            }
+        });
+        Ok(sentinel_master::run(args, commands).await)
     })
 }

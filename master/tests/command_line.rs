@@ -46,7 +46,9 @@ fn a_mistake_is_one_message_that_names_it() {
     check(&["--no-such-option"], "--no-such-option");
     check(&["--users", "many"], "many");
     check(&["-t", "1.5m"], "--run-time");
-    check(&["-f", "/does/not/exist.yaml"], "cannot read the scenario /does/not/exist.yaml");
-    check(&["-f", "locustfile.py"], "not a YAML scenario");
+    check(&["-f", "/does/not/exist.yaml"], "cannot read /does/not/exist.yaml");
+    check(&["-f", "locustfile.py"], "--user-classes WebsiteUser");
+    check(&["-f", "notes.txt"], "neither a YAML scenario");
+    check(&["--user-classes", "A:x"], "Name:weight");
     check(&["--demo", "-u", "0"], "at least 1, got 0");
 }

@@ -29,7 +29,7 @@ use sentinel_common::report::{Report, Row};
 use sentinel_common::time::RunTime;
 use sentinel_common::timeline::EventKind;
 use sentinel_master::cli::Args;
-use sentinel_master::control::{self, Ended};
+use sentinel_master::control::{self, Command, Ended};
 use sentinel_master::settings::Settings;
 use sentinel_master::transport::{self, Hub};
 use sentinel_worker::clock::LocalClock;
@@ -95,7 +95,7 @@ pub struct VirtualCluster {
     /// What every worker's users load.
     pub target: VirtualTarget,
     listener: mpsc::UnboundedSender<io::Result<DuplexStream>>,
-    interrupts: mpsc::Sender<()>,
+    commands: mpsc::Sender<Command>,
     glimpses: Rc<RefCell<Vec<Glimpse>>>,
     ended: JoinHandle<Ended>,
 }
@@ -117,16 +117,16 @@ impl VirtualCluster {
         let (hub, events) = Hub::new();
         let hub = Arc::new(hub);
         let (listener, incoming) = mpsc::unbounded_channel();
-        let (interrupts, interrupted) = mpsc::channel(2);
+        let (commands, obeyed) = mpsc::channel(2);
         let incoming = UnboundedReceiverStream::new(incoming);
         tokio::task::spawn_local(transport::serve(incoming, hub.clone(), std::future::pending()));
         let glimpses = Rc::new(RefCell::new(Vec::new()));
         let shown = glimpses.clone();
         let ended = tokio::task::spawn_local(async move {
             let progress = |report: &Report| shown.borrow_mut().push(Glimpse::from(report));
-            control::run(settings, hub, events, interrupted, progress).await
+            control::run(settings, hub, events, obeyed, progress).await
         });
-        Self { started: Instant::now(), target, listener, interrupts, glimpses, ended }
+        Self { started: Instant::now(), target, listener, commands, glimpses, ended }
     }
 
     /// A new cable to the master's port.
@@ -152,7 +152,7 @@ impl VirtualCluster {
 
     /// Tells the master to end, as Ctrl-C does.
     pub async fn interrupt(&self) {
-        self.interrupts.send(()).await.expect("the master is there");
+        self.commands.send(Command::Interrupt).await.expect("the master is there");
     }
 
     /// What the master has shown so far, every two seconds.

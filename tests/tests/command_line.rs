@@ -78,9 +78,9 @@ fn hosts_that_are_none_are_refused() {
 fn files_that_cannot_be_used_are_refused() {
     check(&["-f", "other.yaml"], &["cannot be used multiple times"]);
     let said = refused(SCENARIO, &["-f", "missing.yaml"]);
-    assert!(said.contains("cannot read the scenario missing.yaml: No such file"), "{said}");
+    assert!(said.contains("cannot read missing.yaml: No such file"), "{said}");
     let said = refused(SCENARIO, &["-f", "locustfile.py"]);
-    assert!(said.contains("locustfile.py is not a YAML scenario"), "{said}");
+    assert!(said.contains("locustfile.py is a locustfile: say which user classes"), "{said}");
     check(&["-u", "5", "--logfile", "missing/log"], &["cannot write the log file missing/log"]);
 }
 

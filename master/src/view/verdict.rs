@@ -14,7 +14,7 @@
 
 use sentinel_common::coordinator::RUN_TIME_OVER;
 use sentinel_common::criteria::Judgement;
-use sentinel_common::messages::WorkerState;
+use sentinel_common::messages::{Wire, WorkerState};
 use sentinel_common::report::{ExceptionRow, Report, Row};
 use sentinel_common::stats::{OTHER, PERCENTILES_TO_REPORT};
 use sentinel_common::timeline::{Event, EventKind, Timeline};
@@ -99,7 +99,9 @@ fn workers(report: &Report) -> Option<String> {
     });
     let lost: Vec<String> = lost.collect();
     let missing = report.workers.iter().filter(|worker| worker.state == WorkerState::Missing).count();
-    let connected = format!("{} connected", report.workers.len() - missing);
+    let locusts = report.workers.iter().filter(|worker| worker.wire == Wire::Locust).count();
+    let kinds = if locusts > 0 { format!(" ({locusts} of Locust's)") } else { String::new() };
+    let connected = format!("{} connected{kinds}", report.workers.len() - missing);
     match (report.workers.len(), lost.len()) {
         (0, 0) => None,
         (_, 0) => Some(connected),
@@ -322,6 +324,7 @@ mod tests {
         WorkerRow {
             id: sample::worker(id),
             index: 0,
+            wire: Wire::Grpc,
             state: WorkerState::Ready,
             users: 25,
             cpu_percent: 10.0,
@@ -377,6 +380,13 @@ mod tests {
     fn check(report: &Report, expected: &str) {
         let found = verdict_block(report);
         assert_eq!(found, expected, "found:\n{found}");
+    }
+
+    #[test]
+    fn workers_of_locusts_are_told_from_ours() {
+        let mut report = minute();
+        report.workers[0].wire = Wire::Locust;
+        assert_eq!(workers(&report).as_deref(), Some("2 connected (1 of Locust's)"));
     }
 
     #[test]
