@@ -135,14 +135,14 @@ impl Settings {
         let own_workers = usize::from(args.demo && scenario.text.is_some());
         let local_workers = args.local_workers.map_or(own_workers, usize::from);
         let expect_workers = args.expect_workers.map_or(local_workers.max(1), usize::from);
-        let forced = forced.map(|host| host.as_str().to_owned());
         let spec = RunSpec {
             id: run,
             classes,
-            parsed_options: parsed_options(args, &scenario.name, forced.as_deref(), load, expect_workers),
+            parsed_options: parsed_options(args, &scenario.name, host.as_deref(), load, expect_workers),
             scenario,
             profile: args.profile.clone(),
-            host: forced,
+            // What is the same for all classes may as well be told to workers that have not read the scenario.
+            host: host.clone(),
             stop_timeout: args.stop_timeout.unwrap_or(Duration::ZERO),
             reset_stats: args.reset_stats,
             seed,

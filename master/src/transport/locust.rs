@@ -71,7 +71,13 @@ where
 async fn attend(mut wire: Wire, peer: SocketAddr, hub: &Hub, locustfile: Arc<LocustfileReply>) {
     let identity = match timeout(STRANGER_TIMEOUT, wire.handshake()).await {
         Ok(Ok(identity)) => identity,
-        Ok(Err(reason)) => return tracing::warn!("Closing a connection from {peer}: {reason}"),
+        // Our own workers come this way, to see what is spoken here.
+        Ok(Err(Broken::Ended)) => {
+            return tracing::debug!("A connection from {peer} ended within its handshake");
+        }
+        Ok(Err(Broken::Unreadable(reason))) => {
+            return tracing::warn!("Closing a connection from {peer}: {reason}");
+        }
         Err(_) => return tracing::warn!("Closing a connection from {peer}: its handshake takes too long"),
     };
     let guest = match Guest::new(&identity, locustfile) {
@@ -230,13 +236,10 @@ impl Wire {
     }
 
     /// The identity of the peer, once it has said it.
-    async fn handshake(&mut self) -> Result<Vec<u8>, String> {
+    async fn handshake(&mut self) -> Result<Vec<u8>, Broken> {
         loop {
-            match self.next_event().await {
-                Ok(Event::Ready(peer)) => return Ok(peer.identity),
-                Ok(_) => {}
-                Err(Broken::Ended) => return Err("it ended within the handshake".to_owned()),
-                Err(Broken::Unreadable(reason)) => return Err(reason),
+            if let Event::Ready(peer) = self.next_event().await? {
+                return Ok(peer.identity);
             }
         }
     }
