@@ -35,7 +35,6 @@ pub enum Command {
 }
 
 /// What can happen to the master.
-#[expect(clippy::large_enum_variant, reason = "an event lives for one turn of the loop and is never stored")]
 enum Event {
     /// Something happened on a connection.
     Hub(HubEvent),

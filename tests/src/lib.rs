@@ -1,4 +1,5 @@
 //! Support for whole-cluster tests: nothing here is part of the product, and nothing in the product calls it.
 
+pub mod locust;
 pub mod process;
 pub mod virtual_cluster;

@@ -19,7 +19,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 pub use self::cluster::{
-    Cluster, Counts, Finished, Master, Target, Worker, fraud_without_criteria, patient_fraud, scenario_file,
+    Cluster, Counts, Finished, Master, Target, Worker, counts_of, fraud_without_criteria, patient_fraud,
+    scenario_file,
 };
 pub use self::output::Line;
 
@@ -72,7 +73,7 @@ impl Signal {
 /// A process. It is killed when this is dropped, also by a test that panics.
 #[derive(Debug)]
 pub struct Process {
-    program: Program,
+    name: String,
     child: Child,
     stdout: Output,
     stderr: Output,
@@ -92,20 +93,21 @@ pub struct Exit {
 impl Process {
     /// Starts `program` in the current folder.
     pub fn start(program: Program, args: &[&str]) -> Self {
-        Self::spawn(program, args, None)
+        let mut command = Command::new(program.path());
+        command.args(args);
+        Self::run(&format!("{program:?}"), command)
     }
 
     /// Starts `program` in `folder`.
     pub fn start_in(folder: &Path, program: Program, args: &[&str]) -> Self {
-        Self::spawn(program, args, Some(folder))
+        let mut command = Command::new(program.path());
+        command.args(args).current_dir(folder);
+        Self::run(&format!("{program:?}"), command)
     }
 
-    fn spawn(program: Program, args: &[&str], folder: Option<&Path>) -> Self {
-        let mut command = Command::new(program.path());
-        command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        if let Some(folder) = folder {
-            command.current_dir(folder);
-        }
+    /// Runs any command, under a name for messages. Settings of Locust and Sentinel in the environment are kept from it.
+    pub fn run(name: &str, mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Whoever runs the tests may have settings of their own.
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
@@ -113,11 +115,10 @@ impl Process {
                 command.env_remove(&*name);
             }
         }
-        let mut child =
-            command.spawn().unwrap_or_else(|error| panic!("failed to start {program:?}: {error}"));
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("failed to start {name}: {error}"));
         let stdout = Output::read(child.stdout.take().expect("standard output is a pipe"));
         let stderr = Output::read(child.stderr.take().expect("standard error is a pipe"));
-        Self { program, child, stdout, stderr }
+        Self { name: name.to_owned(), child, stdout, stderr }
     }
 
     /// Waits until standard error has a line with `text` in it, and returns the first one.
@@ -127,8 +128,22 @@ impl Process {
     pub fn line(&self, text: &str) -> Line {
         match self.stderr.wait_for(text, Instant::now() + PATIENCE) {
             Some(line) => line,
-            None => panic!("{:?} did not say {text:?}; it said:\n{}", self.program, self.log()),
+            None => panic!("{} did not say {text:?}; it said:\n{}", self.name, self.log()),
         }
+    }
+
+    /// Waits until `seen` is satisfied with what standard error has, and returns that.
+    ///
+    /// # Panics
+    /// It is not within [`PATIENCE`].
+    pub fn log_until(&self, what: &str, seen: impl Fn(&str) -> bool) -> String {
+        let log = until(PATIENCE, || Some(self.log()).filter(|log| seen(log)));
+        log.unwrap_or_else(|| panic!("{} did not show {what}; it said:\n{}", self.name, self.log()))
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What standard error has so far.
@@ -142,19 +157,10 @@ impl Process {
     /// The process has ended.
     pub fn signal(&mut self, signal: Signal) -> Instant {
         // Not yet waited for, so its number is still its own.
-        assert!(
-            self.is_running(),
-            "{:?} has ended, {signal:?} comes too late:\n{}",
-            self.program,
-            self.log()
-        );
+        assert!(self.is_running(), "{} has ended, {signal:?} comes too late:\n{}", self.name, self.log());
         let at = Instant::now();
         let status = Command::new("kill").args([signal.option(), &self.child.id().to_string()]).status();
-        assert!(
-            status.expect("kill can be run").success(),
-            "{signal:?} cannot be sent to {:?}",
-            self.program
-        );
+        assert!(status.expect("kill can be run").success(), "{signal:?} cannot be sent to {}", self.name);
         at
     }
 
@@ -170,7 +176,7 @@ impl Process {
     pub fn wait(mut self) -> Exit {
         let ended = until(PATIENCE, || self.child.try_wait().expect("a child can be waited for"));
         let Some(status) = ended else {
-            panic!("{:?} does not end; it said:\n{}", self.program, self.log());
+            panic!("{} does not end; it said:\n{}", self.name, self.log());
         };
         Exit { code: status.code(), stdout: self.stdout.whole(), stderr: self.stderr.whole() }
     }
@@ -182,7 +188,7 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("--- {:?} {} said:\n{}", self.program, self.child.id(), self.log());
+            eprintln!("--- {} {} said:\n{}", self.name, self.child.id(), self.log());
         }
     }
 }

@@ -1,18 +1,23 @@
 //! The worker's command line.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Parser;
+use sentinel_common::locust_worker::OwnScenario;
+use sentinel_common::scenario::Scenario;
 
 use crate::address::{DEFAULT_PORT, MasterAddress};
 use crate::logging::LogLevel;
-use crate::{WorkerConfig, new_worker_id};
+use crate::wire::Protocol;
+use crate::{LocustOptions, WorkerConfig, new_worker_id};
 
-/// Runs virtual users for a Sentinel master.
+/// Runs virtual users for a Sentinel master, or for Locust's.
 ///
-/// The worker keeps trying to reach its master, receives the scenario from it, and ends when the master sends it
-/// home, when it is told to end (SIGTERM or SIGINT: once to hand everything over first, twice to end at once), or when
+/// The worker keeps trying to reach its master and finds out what it speaks. It receives the scenario from a Sentinel
+/// master; for a Locust master it runs its own (-f). It ends when the master sends it home, when it is told to end (SIGTERM or SIGINT: once to hand everything over first, twice to end at once), or when
 /// the master has been away for 60 seconds.
 #[derive(Debug, Parser)]
 #[command(name = "sentinel-worker", version, max_term_width = 100)]
@@ -33,6 +38,18 @@ pub struct Args {
     #[arg(long, value_name = "N", env = "SENTINEL_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
 
+    /// What to speak to the master
+    #[arg(long, value_name = "PROTOCOL", env = "SENTINEL_PROTOCOL", value_enum, default_value_t)]
+    protocol: Protocol,
+
+    /// The YAML scenario to run for a Locust master; a Sentinel master gives one itself
+    #[arg(short = 'f', long, value_name = "FILE", env = "LOCUST_LOCUSTFILE")]
+    locustfile: Option<PathBuf>,
+
+    /// For a Locust master: forget the figures of the ramp once all users have been spawned
+    #[arg(long, env = "LOCUST_RESET_STATS")]
+    reset_stats: bool,
+
     /// DEBUG, INFO, WARNING, ERROR or CRITICAL
     #[arg(short = 'L', long, value_name = "LEVEL", env = "LOCUST_LOGLEVEL", default_value = "INFO")]
     pub loglevel: LogLevel,
@@ -46,16 +63,41 @@ impl Args {
     /// What the arguments mean.
     ///
     /// # Errors
-    /// The host is no host.
-    pub fn into_config(self) -> anyhow::Result<WorkerConfig> {
+    /// The host is no host; the scenario has mistakes, which are all told; Locust's wire is wanted without a scenario.
+    pub fn into_config(self) -> anyhow::Result<(WorkerConfig, LocustOptions)> {
+        let scenario = self.locustfile.as_deref().map(own_scenario).transpose()?;
+        anyhow::ensure!(
+            scenario.is_some() || self.protocol != Protocol::Locust,
+            "--protocol locust needs -f FILE: a Locust master has no scenario to give"
+        );
+        let options = LocustOptions { protocol: self.protocol, scenario, reset_stats: self.reset_stats };
         let master = match self.master {
             Some(master) => master,
             None => locust_address(self.master_host.as_deref().unwrap_or("127.0.0.1"), self.master_port)?,
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = self.threads.map_or(cores, usize::from);
-        Ok(WorkerConfig { id: new_worker_id(), master, threads })
+        Ok((WorkerConfig { id: new_worker_id(), master, threads }, options))
     }
+}
+
+/// The longest scenario file that is read, in bytes.
+const SCENARIO_BYTES_MAX: u64 = 4 << 20;
+
+/// Reads and checks the worker's own scenario.
+fn own_scenario(file: &Path) -> anyhow::Result<OwnScenario> {
+    let name = file.display().to_string();
+    let mut text = String::new();
+    let read = File::open(file).and_then(|file| file.take(SCENARIO_BYTES_MAX + 1).read_to_string(&mut text));
+    let bytes = read.with_context(|| format!("failed to read the scenario {name}"))?;
+    anyhow::ensure!(
+        bytes as u64 <= SCENARIO_BYTES_MAX,
+        "the scenario {name} is longer than {SCENARIO_BYTES_MAX} bytes"
+    );
+    let scenario =
+        Scenario::load(&name, &text).with_context(|| format!("the scenario {name} has mistakes"))?;
+    let classes = scenario.users.into_iter().map(|class| class.name).collect();
+    Ok(OwnScenario { name, text, classes })
 }
 
 /// Locust's two options: the host has no port in it, and an IPv6 address may do without brackets.
@@ -75,7 +117,7 @@ mod tests {
 
     fn check(args: &[&str], expected: &str) {
         let args = ["sentinel-worker"].iter().chain(args);
-        let config = Args::try_parse_from(args).unwrap().into_config().unwrap();
+        let (config, _) = Args::try_parse_from(args).unwrap().into_config().unwrap();
         assert_eq!(config.master.to_string(), expected);
     }
 

@@ -29,3 +29,10 @@ impl LocalClock {
         self.origin + since.min(Duration::from_secs(365 * 24 * 3600))
     }
 }
+
+/// What the wall clock shows, in microseconds since 1970; zero before that. Read once by each worker: what it measures,
+/// it measures by its [`LocalClock`].
+pub fn unix_now_us() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}

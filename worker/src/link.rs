@@ -69,6 +69,12 @@ pub struct Link {
 #[derive(Debug)]
 pub struct LinkError(String);
 
+impl LinkError {
+    pub(crate) fn new(reason: impl fmt::Display) -> Self {
+        Self(reason.to_string())
+    }
+}
+
 impl fmt::Display for LinkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

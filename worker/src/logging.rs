@@ -1,5 +1,5 @@
 //! Log lines as Locust writes them: `[2026-11-23 12:35:27,715] host/INFO/sentinel_worker.session: text`, to standard
-//! error or to a file. Used by both binaries.
+//! error or to a file, and the last of them in memory. Used by both binaries.
 
 use std::fmt;
 use std::fs::OpenOptions;
@@ -13,10 +13,16 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::writer::MakeWriterExt as _;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+
+use crate::log_tail::{LogTail, TailWriter};
+
+/// The last lines that this process has logged.
+pub static TAIL: LogTail = LogTail::new();
 
 /// Locust's log levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +89,9 @@ fn install(
     let targets = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
         .with_targets(ours.map(|name| (name, level)));
-    let lines = tracing_subscriber::fmt::layer().event_format(LocustLine::new()).with_writer(writer);
+    let lines = tracing_subscriber::fmt::layer()
+        .event_format(LocustLine::new())
+        .with_writer(writer.and(TailWriter(&TAIL)));
     tracing_subscriber::registry().with(targets).with(lines).try_init()?;
     Ok(())
 }

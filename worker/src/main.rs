@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use sentinel_common::member::Exit;
 use sentinel_worker::cli::Args;
-use sentinel_worker::{WorkerConfig, limits, logging, run, signals};
+use sentinel_worker::{LocustOptions, WorkerConfig, limits, logging, run_for_any, signals};
 
 fn main() -> ExitCode {
     match start(Args::parse()) {
@@ -20,12 +20,12 @@ fn main() -> ExitCode {
 fn start(args: Args) -> anyhow::Result<Exit> {
     logging::init(args.loglevel, args.logfile.as_deref())?;
     limits::raise_open_files();
-    let config = args.into_config()?;
+    let (config, options) = args.into_config()?;
     // Users have threads of their own, so they can never keep this one from answering the master.
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work(config))
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work(config, options))
 }
 
-async fn work(config: WorkerConfig) -> anyhow::Result<Exit> {
+async fn work(config: WorkerConfig, options: LocustOptions) -> anyhow::Result<Exit> {
     let shutdown = signals::watch()?;
     tracing::info!(
         "Starting Sentinel {} worker {} for {}",
@@ -33,7 +33,7 @@ async fn work(config: WorkerConfig) -> anyhow::Result<Exit> {
         config.id,
         config.master
     );
-    run(config, shutdown).await
+    run_for_any(config, options, shutdown).await
 }
 
 fn tell(exit: &Exit) -> ExitCode {

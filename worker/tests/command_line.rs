@@ -28,6 +28,9 @@ fn its_help_tells_how_to_find_the_master_and_when_it_ends() {
         "--master <HOST[:PORT]>",
         "[env: SENTINEL_MASTER=]",
         "[env: LOCUST_MASTER_NODE_HOST=]",
+        "-f, --locustfile <FILE>",
+        "--protocol <PROTOCOL>",
+        "- grpc: Sentinel's own",
         "SIGTERM or SIGINT: once to hand everything over first, twice to end at once",
     ] {
         assert!(words.contains(told), "no {told:?} in {help}");
@@ -52,5 +55,21 @@ fn a_mistake_is_one_message_that_names_it() {
     check(&["--master-host", "a:6000"], "--master-port");
     check(&["--threads", "0"], "--threads");
     check(&["--loglevel", "LOUD"], "LOUD");
+    check(&["--protocol", "http"], "--protocol");
+    check(&["--protocol", "locust"], "-f FILE");
+    check(&["-f", "/does/not/exist.yaml"], "failed to read the scenario /does/not/exist.yaml");
     check(&["--logfile", "/does/not/exist/log"], "cannot write the log file /does/not/exist/log");
+}
+
+#[test]
+fn a_bad_scenario_is_refused_with_all_its_mistakes_before_anything_starts() {
+    let file = std::env::temp_dir().join(format!("bad-scenario-{}.yaml", std::process::id()));
+    std::fs::write(&file, "users:\n  A:\n    wieght: 3\n    tasks:\n      - steps:\n          - gett: /\n")
+        .expect("the file is written");
+    let (code, stdout, stderr) = run(&["-f", file.to_str().expect("the path is text")]);
+    std::fs::remove_file(&file).expect("the file is removed");
+    assert_eq!((code, stdout.as_str()), (Some(2), ""), "{stderr}");
+    for mistake in ["`wieght`", "no `name`", "`gett`"] {
+        assert!(stderr.contains(mistake), "no {mistake} in {stderr}");
+    }
 }

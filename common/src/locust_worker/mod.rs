@@ -270,7 +270,9 @@ impl LocustWorker {
     /// The master said something.
     pub fn handle_message(&mut self, now: Moment, message: MasterMessage) {
         self.last_heard = now;
-        self.recognised_by = None;
+        if self.recognised_by.take().is_some() {
+            self.info("The master is there again".to_owned());
+        }
         match message {
             MasterMessage::Ack { index } => self.on_ack(now, index),
             MasterMessage::Heartbeat => {}
@@ -424,7 +426,9 @@ impl LocustWorker {
         let seconds = spawn.stop_timeout.unwrap_or_default();
         self.stop_timeout = Duration::try_from_secs_f64(seconds).unwrap_or_default();
         self.warn_of_tags(&spawn);
-        if let Err(reason) = self.enter_run(now, spawn.host.as_deref()) {
+        // An empty one, which the web interface sends for a field that was left empty, is none.
+        let host = spawn.host.as_deref().filter(|host| !host.is_empty());
+        if let Err(reason) = self.enter_run(now, host) {
             return self.refuse_run(reason);
         }
         let listed = self.known_classes(&spawn);
@@ -475,7 +479,8 @@ impl LocustWorker {
     /// Tells the people at the master why no user runs here, and stays with the run, which others may be able to make.
     fn refuse_run(&mut self, reason: String) {
         self.warn(reason.clone());
-        self.send(WorkerMessage::Exception { msg: reason, traceback: String::new() });
+        // The master groups exceptions by where they came from.
+        self.send(WorkerMessage::Exception { traceback: reason.clone(), msg: reason });
         self.spawned();
     }
 

@@ -303,7 +303,10 @@ impl Finished {
 }
 
 /// What a master counted, from its `--json`. The names of the scenario are paths with something in brackets behind.
-fn counts_of(json: &str) -> Counts {
+///
+/// # Panics
+/// It is no JSON, or not of this kind.
+pub fn counts_of(json: &str) -> Counts {
     let rows: Value = serde_json::from_str(json).unwrap_or_else(|error| panic!("no JSON: {error}\n{json}"));
     let mut counts = Counts::new();
     for row in rows.as_array().expect("an array of rows") {
