@@ -49,6 +49,8 @@ pub struct WorkerNode {
     pub leaving: bool,
     /// It was told to end.
     pub sent_home: bool,
+    /// It is still busy with a run that is over, and says so when it is not any more.
+    pub unready: bool,
 }
 
 impl WorkerNode {
@@ -59,7 +61,7 @@ impl WorkerNode {
 
     /// Whether users may be given to it.
     pub fn is_active(&self) -> bool {
-        self.state != WorkerState::Missing && !self.leaving
+        self.state != WorkerState::Missing && !self.leaving && !self.unready
     }
 
     /// Whether it runs what it was told to.
@@ -173,6 +175,7 @@ impl Roster {
             wakeup_lag: Duration::ZERO,
             leaving: false,
             sent_home: false,
+            unready: false,
         };
         self.by_connection.insert(connection, ready.worker.clone());
         self.nodes.insert(ready.worker.clone(), node);

@@ -1,11 +1,19 @@
 //! Real Locust workers in a Sentinel master's cluster: they behave as at home, and whatever happens to one of them is no
 //! trouble for the others.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use clap::Parser as _;
+use sentinel_common::dispatch::SpawnRate;
 use sentinel_common::locust::{ClientVersion, MasterMessage, WorkerMessage};
-use sentinel_tests::locust::{Files, LocustWorker, Said, Shop, Stranger, python};
+use sentinel_master::cli::Args;
+use sentinel_master::control::Command;
+use sentinel_tests::locust::{
+    Files, LocustWorker, SHOP_CLASSES, Said, Shop, Stranger, Wiretap, python, steps_of,
+};
 use sentinel_tests::process::{Master, Signal, Target, counts_of, free_port};
+use tokio::sync::mpsc;
 
 /// For things that should come at once.
 const SOON: Duration = Duration::from_secs(5);
@@ -32,6 +40,53 @@ fn two_locust_workers_carry_a_run() {
     assert_eq!(run.code, Some(1), "requests failed\n{}", run.log);
     run.assert_says("422");
     run.assert_says("the visitor blew up");
+}
+
+#[test]
+fn a_load_that_is_edited_goes_down_and_up_in_steps() {
+    let Some(python) = python() else { return };
+    let (target, files, port) = (Target::start(&[]), Files::shop(), free_port());
+    let (file, url, port_text) = (files.locustfile(), target.url(), port.to_string());
+    let args =
+        ["-f", &file, "--user-classes", SHOP_CLASSES, "--host", &url, "--master-bind-host", "127.0.0.1"];
+    let load =
+        ["--master-bind-port", &port_text, "-u", "12", "-r", "4", "--expect-workers", "2", "--headless"];
+    let args =
+        Args::try_parse_from(["sentinel-master"].into_iter().chain(args).chain(load)).expect("good usage");
+    // Inside this process, where it can be told to edit the load.
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let (command, commands) = mpsc::channel(1);
+    let master = runtime.spawn(sentinel_master::run(args, commands));
+    let wiretap = Wiretap::before(SocketAddr::from(([127, 0, 0, 1], port)));
+    let workers = [(); 2].map(|()| LocustWorker::start(python, wiretap.address, &file));
+    let settled = |users: u64| {
+        wiretap.wait_for("end of the ramp", |heard| {
+            heard.said == Said::Master(MasterMessage::SpawningComplete { user_count: users })
+        });
+    };
+    let tell = |what: Command| command.blocking_send(what).expect("the master is there");
+    let edit =
+        |users: u32| tell(Command::Edit { users, spawn_rate: SpawnRate::per_second(4.0).expect("a rate") });
+    settled(12);
+    edit(3);
+    settled(3);
+    edit(7);
+    settled(7);
+    tell(Command::Interrupt);
+    for worker in workers {
+        assert_eq!(worker.process.wait().code, Some(0));
+    }
+    assert_eq!(
+        runtime.block_on(master).expect("no panic"),
+        1,
+        "requests failed, as they should in this shop"
+    );
+    let mut steps = steps_of(&wiretap);
+    steps.dedup();
+    // Each step is told to one worker after the other.
+    let turns: Vec<u64> = steps.windows(3).filter(|w| (w[0] < w[1]) != (w[1] < w[2])).map(|w| w[1]).collect();
+    assert_eq!(turns, [12, 3], "up, down and up again: {steps:?}");
+    assert!(steps.len() >= 7, "in steps: {steps:?}");
 }
 
 #[test]

@@ -388,6 +388,9 @@ impl Coordinator {
             return false;
         };
         let index = node.index;
+        if node.connection == connection && (node.leaving || node.sent_home) {
+            return true;
+        }
         if node.connection == connection {
             self.send(connection, ToWorker::Ack { index });
             self.include_again(now, connection, ready);
@@ -400,8 +403,11 @@ impl Coordinator {
         alive
     }
 
-    /// Gives a worker that stopped by itself, and is ready again, a share of the run that it fell out of.
+    /// Gives a worker that has stopped and is ready again a share of the run that it has none of.
     fn include_again(&mut self, now: Moment, connection: ConnectionId, ready: &Ready) {
+        if let Some(node) = self.roster.on(connection).filter(|_| ready.run.is_none()) {
+            node.unready = false;
+        }
         let active = self.run.as_ref().filter(|run| run.phase.is_active() && !self.quitting);
         let placement = active.and_then(|run| run.placement.as_ref());
         let worker = ready.worker.as_str();
@@ -409,6 +415,7 @@ impl Coordinator {
             self.brief(now, connection, ready);
             self.include(now, ready);
         }
+        self.start_if_ready(now);
     }
 
     /// Keeps what a worker logged, and shows what tells of trouble.
@@ -437,6 +444,9 @@ impl Coordinator {
         if let Some(stale) = ready.run.as_ref().filter(|id| active.as_ref() != Some(id)) {
             self.send(connection, ToWorker::Stop { run: stale.clone() });
         }
+        if self.await_readiness(connection, ready) && active.is_some() {
+            return;
+        }
         let Some(run) = self.run.as_mut() else {
             return;
         };
@@ -452,6 +462,15 @@ impl Coordinator {
             Phase::Stopping => self.end_if_all_stopped(now, Some(&ready.worker)),
             Phase::Stopped => {}
         }
+    }
+
+    /// Waits for a worker that works for a run which nobody knows: it introduces itself once more when it has stopped.
+    fn await_readiness(&mut self, connection: ConnectionId, ready: &Ready) -> bool {
+        let busy = ready.run == Some(RunId::untold());
+        if let Some(node) = self.roster.on(connection) {
+            node.unready = busy;
+        }
+        busy
     }
 
     fn refuse(&mut self, connection: ConnectionId, ready: &Ready, reason: String) {

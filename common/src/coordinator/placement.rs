@@ -26,9 +26,10 @@ impl Coordinator {
 
     /// Places more or fewer users than before.
     pub(super) fn place_edited(&mut self, now: Moment) {
+        let in_steps = self.needs_steps();
         if let Some(run) = self.run.as_mut() {
             let users = run.load.users;
-            if let Some(placement) = run.placement.as_mut() {
+            if let Some(placement) = run.placement.as_mut().filter(|_| !in_steps) {
                 placement.ramp(users);
             }
             self.assign(now);
@@ -70,7 +71,8 @@ impl Coordinator {
     /// Includes a worker that has introduced itself in the run, if there is one.
     pub(super) fn include(&mut self, now: Moment, ready: &Ready) {
         let worker = ready.worker.clone();
-        let Some(run) = self.run.as_mut().filter(|run| run.phase.is_active()) else {
+        let unready = self.roster.get(worker.as_str()).is_none_or(|node| node.unready);
+        let Some(run) = self.run.as_mut().filter(|run| run.phase.is_active() && !unready) else {
             return;
         };
         let event = match ready.run.as_ref() == Some(run.id()) {

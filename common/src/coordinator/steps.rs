@@ -131,7 +131,9 @@ impl Coordinator {
         let silent: Vec<WorkerId> =
             self.roster.active().filter(unsettled).map(|node| node.id.clone()).collect();
         for worker in silent {
-            self.warn(format!("Worker {worker} does not say that it has spawned its users"));
+            self.warn(format!(
+                "Worker {worker} does not say that it has spawned its users; does its locustfile have them?"
+            ));
             if let Some(node) = self.roster.get_mut(&worker) {
                 node.settled = node.generation;
             }

@@ -37,6 +37,12 @@ pub const LOCUST_VERSION: &str = "2.47.0";
 /// From this CPU usage on, in percent, a worker is warned of, as by Locust.
 const CPU_WARNING: f64 = 90.0;
 
+/// Reports and exceptions that are kept while it is not known which run they belong to; the oldest make room.
+const MAX_HELD: usize = 32;
+
+/// Characters of a worker's text that are worth a place in a log.
+const MAX_QUOTED_CHARS: usize = 100;
+
 /// Types of custom messages of one connection that are warned of, one by one.
 const MAX_CUSTOM_WARNINGS: usize = 8;
 
@@ -83,6 +89,8 @@ pub struct Guest {
     index: Option<u32>,
     /// Introductions that have not been acknowledged.
     unacknowledged: u32,
+    /// What it measured before the coordinator has said whether it goes on with its run.
+    held: VecDeque<WorkerMessage>,
     orders: Orders,
     reports: Reports,
     log_tail: LogTail,
@@ -104,6 +112,7 @@ impl Guest {
             standing: Standing::Stranger,
             index: None,
             unacknowledged: 0,
+            held: VecDeque::new(),
             orders: Orders::default(),
             reports: Reports::default(),
             log_tail: LogTail::default(),
@@ -178,6 +187,9 @@ impl Guest {
                 self.compare_version(&version);
                 self.reply(MasterMessage::Locustfile((*self.locustfile).clone()));
             }
+            WorkerMessage::Stats(_) | WorkerMessage::Exception { .. } if self.orders.resumes => {
+                self.hold(message);
+            }
             message if self.is_registered() => self.on_message(unix_us, message),
             // It knew a master that is gone, or lost its connection: a sign of life is all that it will ever give.
             WorkerMessage::Heartbeat(heartbeat) => {
@@ -187,11 +199,32 @@ impl Guest {
             WorkerMessage::Spawning | WorkerMessage::SpawningComplete { .. } => {
                 self.introduce(Some(RunId::untold()), String::new());
             }
+            // What could not be sent when the connection broke comes first on the next.
+            WorkerMessage::Stats(_) | WorkerMessage::Exception { .. } => {
+                if self.standing == Standing::Stranger {
+                    self.introduce(Some(RunId::untold()), String::new());
+                }
+                self.hold(message);
+            }
             message => self.log(Line::Debug(format!(
                 "Discarding `{}` of {}, which is not registered",
-                message.kind(),
-                self.node_id
+                quoted(message.kind()),
+                quoted(&self.node_id)
             ))),
+        }
+    }
+
+    fn hold(&mut self, message: WorkerMessage) {
+        if self.held.len() == MAX_HELD {
+            self.held.pop_front();
+        }
+        self.held.push_back(message);
+    }
+
+    /// The worker goes on with its run: what it has measured counts.
+    fn release_held(&mut self, unix_us: u64) {
+        for message in std::mem::take(&mut self.held) {
+            self.on_message(unix_us, message);
         }
     }
 
@@ -221,6 +254,8 @@ impl Guest {
         if let ClientVersion::Release(version) = version {
             self.compare_version(version);
         }
+        // It is idle: whatever it measured before was for nobody here.
+        self.held.clear();
         self.reports.expect_last(matches!(version, ClientVersion::Release(_)));
         self.unacknowledged = self.unacknowledged.saturating_add(1);
         if let (Standing::Registered, Some(index)) = (self.standing, self.index) {
@@ -228,7 +263,7 @@ impl Guest {
             return self.on_ready_again(unix_us);
         }
         let release = match version {
-            ClientVersion::Release(version) => format!("Locust {version}"),
+            ClientVersion::Release(version) => format!("Locust {}", quoted(version)),
             ClientVersion::Unchecked => "unknown".to_owned(),
         };
         self.introduce(None, release);
@@ -269,15 +304,15 @@ impl Guest {
         if version == LOCUST_VERSION {
             return;
         }
-        let id = &self.node_id;
+        let (id, release) = (quoted(&self.node_id), quoted(version));
         self.log(if minor(version) == minor(LOCUST_VERSION) {
             Line::Debug(format!(
-                "A worker ({id}) running a different patch version ({version}) connected, master version is \
+                "A worker ({id}) running a different patch version ({release}) connected, master version is \
                  {LOCUST_VERSION}"
             ))
         } else {
             Line::Warning(format!(
-                "A worker ({id}) running a different version ({version}) connected, master version is \
+                "A worker ({id}) running a different version ({release}) connected, master version is \
                  {LOCUST_VERSION}"
             ))
         });
@@ -313,8 +348,9 @@ impl Guest {
     fn on_custom(&mut self, kind: String) {
         if self.custom_warned.len() < MAX_CUSTOM_WARNINGS && !self.custom_warned.contains(&kind) {
             self.log(Line::Warning(format!(
-                "Unknown message type received from worker {}: {kind}",
-                self.node_id
+                "Unknown message type received from worker {}: {}",
+                self.node_id,
+                quoted(&kind)
             )));
             self.custom_warned.insert(kind);
         }
@@ -343,4 +379,9 @@ impl Guest {
     fn close(&mut self, reason: String) {
         self.outputs.push_back(Output::Close(reason));
     }
+}
+
+/// Text of a peer as it may stand in a log: on one line, and not too long.
+fn quoted(text: &str) -> String {
+    text.chars().take(MAX_QUOTED_CHARS).flat_map(char::escape_debug).collect()
 }

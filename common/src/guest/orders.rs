@@ -30,6 +30,8 @@ pub(super) struct Orders {
     stopping: Option<Stopping>,
     /// When the last placement was made, in Unix microseconds.
     told_us: u64,
+    /// The most users of a class that it was ever told to run.
+    most_told: u32,
 }
 
 /// The end of a run on this worker.
@@ -75,6 +77,7 @@ impl Guest {
         }
         self.orders.resumes = false;
         self.orders.plan = Some(plan);
+        self.release_held(unix_us);
     }
 
     pub(super) fn on_assignment(&mut self, unix_us: u64, assignment: Assignment) {
@@ -98,6 +101,8 @@ impl Guest {
             parsed_options: plan.locust.parsed_options.clone(),
         };
         self.orders.unanswered.push_back(assignment.generation);
+        let most = assignment.users.values().copied().max();
+        self.orders.most_told = self.orders.most_told.max(most.unwrap_or(0));
         self.reply(MasterMessage::Spawn(Box::new(spawn)));
     }
 
@@ -110,9 +115,18 @@ impl Guest {
     }
 
     pub(super) fn on_spawned(&mut self, user_classes_count: &Counts) {
-        self.orders.users = running(user_classes_count);
+        self.orders.users = self.running(user_classes_count);
         let (generation, users) = (self.orders.following, self.orders.users.clone());
         self.tell(FromWorker::SpawningComplete { generation, users });
+    }
+
+    /// The users that it says it runs, by class. It can only run what it was told to: more, or another class, is made
+    /// up.
+    pub(super) fn running(&self, counts: &Counts) -> ClassCounts {
+        let classes = self.orders.plan.as_ref().map_or(&[][..], |plan| &plan.locust.user_classes);
+        let known = counts.iter().filter(|(class, users)| *users > 0 && classes.contains(class));
+        let most = self.orders.most_told;
+        known.map(|(class, users)| (class.clone(), u32::try_from(*users).unwrap_or(most).min(most))).collect()
     }
 
     pub(super) fn on_stop(&mut self, run: RunId) {
@@ -124,6 +138,7 @@ impl Guest {
             return self.tell(FromWorker::ClientStopped { run });
         }
         self.orders.resumes = false;
+        self.held.clear();
         self.orders.stopping = Some(Stopping {
             // Nobody asks for figures of a run that nobody can name.
             flushed: run == RunId::untold(),
@@ -188,10 +203,8 @@ impl Guest {
         let Some(stopping) = self.orders.stopping.take_if(through) else {
             return;
         };
-        if stopping.held.is_empty() {
-            // It may have stopped by itself, and there may be work for it.
-            self.tell_ready(None, String::new());
-        }
+        // Nothing may have been decided for it while it was busy.
+        self.tell_ready(None, String::new());
         stopping.held.into_iter().for_each(|order| self.handle_order(unix_us, order));
     }
 }
@@ -201,11 +214,4 @@ fn all_classes(plan: &RunPlan, users: &ClassCounts) -> Counts {
     let mut counts: ClassCounts = plan.locust.user_classes.iter().map(|class| (class.clone(), 0)).collect();
     counts.extend(users.iter().map(|(class, users)| (class.clone(), *users)));
     counts.into_iter().map(|(class, users)| (class, users.into())).collect()
-}
-
-/// The users that run, by class.
-pub(super) fn running(counts: &Counts) -> ClassCounts {
-    let counts =
-        counts.iter().map(|(class, users)| (class.clone(), u32::try_from(*users).unwrap_or(u32::MAX)));
-    counts.filter(|(_, users)| *users > 0).collect()
 }

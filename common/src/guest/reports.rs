@@ -1,7 +1,6 @@
 //! What the worker measured, and which run it belongs to.
 
 use super::Guest;
-use super::orders::running;
 use crate::ids::RunId;
 use crate::locust::StatsReport as LocustReport;
 use crate::locust_stats::{WorkerClock, delta_of};
@@ -61,7 +60,7 @@ impl Reports {
 
 impl Guest {
     pub(super) fn on_stats(&mut self, unix_us: u64, report: &LocustReport) {
-        self.orders.users = running(&report.user_classes_count);
+        self.orders.users = self.running(&report.user_classes_count);
         self.reports.clock.observe(report, unix_us);
         if let Some(current) = self.reports.current.clone() {
             let now = RunTime::from_micros(unix_us.saturating_sub(current.started_us));

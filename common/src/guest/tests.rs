@@ -216,13 +216,57 @@ fn the_locustfile_is_given_to_those_who_ask_and_makes_nobody_a_worker() {
 #[test]
 fn a_stranger_that_shows_signs_of_life_gets_back_to_work() {
     let mut table = Table::new();
-    assert_eq!(table.report(3), ["debug"], "figures of a stranger are nobody's");
     assert_eq!(table.beat(WorkerState::Running), ["< ready Some(\"\")"]);
     assert_eq!(table.order(ToWorker::Ack { index: 0 }), Vec::<String>::new(), "it did not introduce itself");
     assert_eq!(table.plan("run-1"), Vec::<String>::new());
     assert_eq!(table.report(3), ["< stats run-1 3"], "it goes on with the run that it was in");
     let mut idle = Table::new();
     assert_eq!(idle.beat(WorkerState::Ready), ["< ready None"]);
+}
+
+#[test]
+fn figures_that_come_before_anything_else_count_if_the_worker_goes_on_with_its_run() {
+    let mut table = Table::new();
+    assert_eq!(table.report(3), ["< ready Some(\"\")"]);
+    assert_eq!(table.report(4), Vec::<String>::new(), "the coordinator has not answered");
+    assert_eq!(table.order(ToWorker::Ack { index: 0 }), Vec::<String>::new());
+    assert_eq!(table.report(5), Vec::<String>::new(), "nor said for which run it works");
+    assert_eq!(table.plan("run-1"), ["< stats run-1 3", "< stats run-1 4", "< stats run-1 5"]);
+    let mut stranger = Table::new();
+    stranger.report(3);
+    stranger.order(ToWorker::Ack { index: 0 });
+    assert_eq!(stranger.order(ToWorker::Stop { run: RunId::untold() }), ["> stop"]);
+    assert_eq!(stranger.plan("run-2"), Vec::<String>::new(), "figures of a stranger are nobody's");
+}
+
+#[test]
+fn no_more_is_held_than_there_is_room_for() {
+    let mut table = Table::new();
+    for requests in 1..=100 {
+        table.report(requests);
+    }
+    table.order(ToWorker::Ack { index: 0 });
+    let told = table.plan("run-1");
+    assert_eq!((told.len(), told[0].as_str()), (MAX_HELD, "< stats run-1 69"), "the latest are kept");
+}
+
+#[test]
+fn users_that_are_made_up_are_not_believed() {
+    let mut table = Table::running(2);
+    table.hear(&WorkerMessage::Spawning);
+    let made_up = vec![("A".to_owned(), 99_999), ("Q".to_owned(), 1 << 40)];
+    let outputs =
+        table.hear(&WorkerMessage::SpawningComplete { user_classes_count: made_up, user_count: 1 << 40 });
+    assert_eq!(outputs, ["< complete 1 {\"A\": 2}"]);
+}
+
+#[test]
+fn what_a_worker_says_stays_on_one_line_of_the_log() {
+    let version = ClientVersion::Release(format!("9.9\n[now] forged{}", "x".repeat(1000)));
+    let outputs = Table::new().hear(&WorkerMessage::ClientReady(version));
+    assert!(!outputs[0].contains('\n') && outputs[0].len() < 400, "{}", outputs[0]);
+    let custom = WorkerMessage::Custom { kind: "evil\nforged".to_owned(), data: Value::Nil };
+    assert!(!Table::joined().hear(&custom)[0].contains('\n'));
 }
 
 #[test]
@@ -236,7 +280,7 @@ fn a_stranger_of_another_run_is_stopped_first() {
     assert_eq!(table.report(9), Vec::<String>::new(), "whatever it measured was for somebody else");
     assert_eq!(table.hear(&WorkerMessage::ClientStopped), ["< stopped "]);
     let ready = WorkerMessage::ClientReady(ClientVersion::Release(LOCUST_VERSION.to_owned()));
-    assert_eq!(table.hear(&ready), ["> ack 0", "> spawn A4 B0"]);
+    assert_eq!(table.hear(&ready), ["> ack 0", "< ready None", "> spawn A4 B0"]);
     assert_eq!(table.spawned(4), ["< spawning 1", "< complete 1 {\"A\": 4}"]);
     assert_eq!(table.report(2), ["< stats run-2 2"]);
 }

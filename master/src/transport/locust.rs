@@ -25,11 +25,11 @@ use super::hub::{self, Hub, HubEvent};
 const STRANGER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Peers that are not yet known; further ones wait for their turn.
-const MAX_STRANGERS: usize = 256;
+const MAX_STRANGERS: usize = 4096;
 
 /// The longest message of a peer that is not known. The first one of a worker that has lost its connection may be a
 /// report that it could not send before.
-const STRANGER_FRAME_LEN_MAX: usize = 1 << 20;
+const STRANGER_FRAME_LEN_MAX: usize = 256 << 10;
 
 /// Connections at the same time; further ones are closed at once.
 const MAX_CONNECTIONS: usize = Roster::MAX_WORKERS + MAX_STRANGERS;

@@ -28,6 +28,6 @@ pub use self::hostile::{Dice, Hostile, Seed};
 pub use self::node::{LocustMaster, LocustWorker};
 pub use self::page::Page;
 pub use self::python::{VERSION, python};
-pub use self::shop::{Closed, Shop};
+pub use self::shop::{Closed, Shop, steps_of};
 pub use self::stranger::Stranger;
 pub use self::wiretap::{Heard, Said, Wiretap, kinds};

@@ -80,18 +80,7 @@ impl Shop {
 
     /// The users that Locust's workers were told to have with each step, in order: of each connection the last word.
     pub fn steps(&self) -> Vec<u64> {
-        let mut latest: Vec<(usize, u64)> = Vec::new();
-        let mut steps = Vec::new();
-        for heard in self.wiretap.heard() {
-            let Said::Master(sentinel_common::locust::MasterMessage::Spawn(spawn)) = heard.said else {
-                continue;
-            };
-            let users = spawn.user_classes_count.iter().map(|(_, count)| count).sum();
-            latest.retain(|(connection, _)| *connection != heard.connection);
-            latest.push((heard.connection, users));
-            steps.push(latest.iter().map(|(_, users)| users).sum());
-        }
-        steps
+        steps_of(&self.wiretap)
     }
 
     /// Waits until the run is over and the master has ended.
@@ -100,6 +89,22 @@ impl Shop {
         let counted = counts_of(&exit.stdout);
         Closed { code: exit.code, log: exit.stderr, counted, served: self.target.served() }
     }
+}
+
+/// The users that all of Locust's workers behind a wiretap were told to have, in the order of the messages.
+pub fn steps_of(wiretap: &Wiretap) -> Vec<u64> {
+    let mut latest: Vec<(usize, u64)> = Vec::new();
+    let mut steps = Vec::new();
+    for heard in wiretap.heard() {
+        let Said::Master(sentinel_common::locust::MasterMessage::Spawn(spawn)) = heard.said else {
+            continue;
+        };
+        let users = spawn.user_classes_count.iter().map(|(_, count)| count).sum();
+        latest.retain(|(connection, _)| *connection != heard.connection);
+        latest.push((heard.connection, users));
+        steps.push(latest.iter().map(|(_, users)| users).sum());
+    }
+    steps
 }
 
 impl Closed {

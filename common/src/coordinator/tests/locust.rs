@@ -54,37 +54,46 @@ impl Cluster {
 
 #[test]
 fn a_ramp_takes_the_steps_of_locusts_dispatcher() {
-    let check = |workers: &[&str], users: u32, rate: f64| {
-        let mut cluster = Cluster::started_locusts(workers, users, rate);
+    let check = |workers: &[&str], targets: &[u32], rate: f64| {
+        let mut cluster = Cluster::started_locusts(workers, targets[0], rate);
         let mut dispatcher = Dispatcher::new(spec(RUN).classes, workers.iter().copied()).unwrap();
-        let rate = SpawnRate::per_second(rate).unwrap();
-        loop {
-            let outcome = dispatcher.step(users, rate.step_size());
-            for worker in workers {
-                let row = dispatcher.current().of_worker(worker).unwrap();
-                let classes = dispatcher.current().classes().iter().map(|class| class.to_string());
-                let expected: ClassCounts =
-                    classes.zip(row.iter().copied()).filter(|(_, users)| *users > 0).collect();
-                assert_eq!(cluster.users_of(worker), expected, "{workers:?} {users} {rate:?} {worker}");
-            }
-            cluster.complete_present();
-            if outcome == StepOutcome::Reached {
-                break;
-            }
-            assert_eq!(cluster.phase(), Phase::Spawning);
-            let before = cluster.told_users();
-            cluster.pass(rate.step_pause() - Duration::from_millis(1));
-            assert_eq!(cluster.told_users(), before, "the pause is not over");
-            cluster.pass(Duration::from_millis(1));
+        check_steps(&mut cluster, &mut dispatcher, targets[0], rate);
+        for users in &targets[1..] {
+            cluster.pass(secs(10));
+            cluster.edit(*users, rate);
+            check_steps(&mut cluster, &mut dispatcher, *users, rate);
         }
-        assert_eq!(cluster.phase(), Phase::Running);
-        assert_eq!(cluster.told_users(), u64::from(users));
     };
-    check(&["h1_a"], 1, 1.0);
-    check(&["h1_a", "h1_b"], 8, 3.0);
-    check(&["h1_a", "h1_b", "h2_a"], 8, 0.5);
-    check(&["h1_a", "h1_b", "h2_a"], 42, 2.7);
-    check(&["h1_a", "h1_b"], 10, 100.0);
+    check(&["h1_a"], &[1], 1.0);
+    check(&["h1_a"], &[10, 3, 12], 5.0);
+    check(&["h1_a", "h1_b"], &[8, 16, 1], 3.0);
+    check(&["h1_a", "h1_b", "h2_a"], &[8, 2], 0.5);
+    check(&["h1_a", "h1_b", "h2_a"], &[42, 20, 40], 2.7);
+    check(&["h1_a", "h1_b"], &[10, 0, 10], 100.0);
+}
+
+/// Every step of a ramp that has just begun is Locust's, worker by worker and class by class, and so is the pause.
+fn check_steps(cluster: &mut Cluster, dispatcher: &mut Dispatcher, users: u32, rate: f64) {
+    let rate = SpawnRate::per_second(rate).unwrap();
+    loop {
+        let outcome = dispatcher.step(users, rate.step_size());
+        for (worker, row) in dispatcher.current().rows() {
+            let classes = dispatcher.current().classes().iter().map(|class| class.to_string());
+            let row = classes.zip(row.iter().copied()).filter(|(_, users)| *users > 0);
+            assert_eq!(cluster.users_of(worker), row.collect(), "{worker} on the way to {users} at {rate:?}");
+        }
+        cluster.complete_present();
+        if outcome == StepOutcome::Reached {
+            break;
+        }
+        assert_eq!(cluster.phase(), Phase::Spawning);
+        let before = cluster.told_users();
+        cluster.pass(rate.step_pause() - Duration::from_millis(1));
+        assert_eq!(cluster.told_users(), before, "the pause is not over");
+        cluster.pass(Duration::from_millis(1));
+    }
+    assert_eq!(cluster.phase(), Phase::Running);
+    assert_eq!(cluster.told_users(), u64::from(users));
 }
 
 #[test]
@@ -219,6 +228,22 @@ fn a_repeated_introduction_is_acknowledged_again() {
 }
 
 #[test]
+fn a_worker_that_has_quit_gets_no_users_whatever_it_says() {
+    let mut cluster = Cluster::started_locusts(&["h1_a", "h1_b"], 4, 4.0);
+    cluster.follow(secs(2));
+    cluster.stopped("h1_b");
+    cluster.say("h1_b", FromWorker::Quit);
+    cluster.unread.clear();
+    cluster.say("h1_b", FromWorker::Ready(ready("h1_b", Wire::Locust, None)));
+    assert_eq!(cluster.read("h1_b"), Vec::<String>::new());
+    cluster.mute.insert("h1_b".to_owned());
+    cluster.follow(secs(3));
+    assert_eq!(total(&cluster.users_of("h1_a")), 4);
+    cluster.disconnect("h1_a");
+    assert!(cluster.warned_of("No worker is left"));
+}
+
+#[test]
 fn a_name_that_is_taken_is_ignored_until_it_is_free() {
     let mut cluster = Cluster::started_locusts(&["h1_a"], 2, 2.0);
     let second = ConnectionId(99);
@@ -253,9 +278,25 @@ fn a_worker_that_cannot_name_its_run_is_put_back_where_it_was() {
 fn a_worker_of_a_run_before_is_stopped_and_takes_part() {
     let mut cluster = Cluster::started_locusts(&["h1_a"], 4, 4.0);
     cluster.rejoin_locust("h1_b", Some(""));
-    assert_eq!(cluster.read("h1_b")[..3], ["ack 1", "stop ", "plan run-1"]);
+    assert_eq!(cluster.read("h1_b"), ["ack 1", "stop "]);
+    cluster.follow(secs(4));
+    assert_eq!(cluster.shares(), [("h1_a", 4), ("h1_b", 0)], "it is still busy");
+    cluster.say("h1_b", FromWorker::ClientStopped { run: RunId::untold() });
+    cluster.say("h1_b", FromWorker::Ready(ready("h1_b", Wire::Locust, None)));
+    assert_eq!(cluster.read("h1_b")[..2], ["ack 1", "plan run-1"]);
     cluster.follow(secs(4));
     assert_eq!(cluster.shares(), [("h1_a", 2), ("h1_b", 2)]);
+}
+
+#[test]
+fn a_run_does_not_start_with_a_worker_that_is_busy_with_the_one_before() {
+    let mut cluster = Cluster::new();
+    cluster.start_when_ready(1, None);
+    cluster.rejoin_locust("h1_a", Some(""));
+    assert_eq!(cluster.read("h1_a"), ["ack 0", "stop "]);
+    assert!(cluster.coordinator.run().is_none());
+    cluster.say("h1_a", FromWorker::Ready(ready("h1_a", Wire::Locust, None)));
+    assert_eq!(cluster.read("h1_a")[..2], ["ack 0", "plan run-1"]);
 }
 
 #[test]
