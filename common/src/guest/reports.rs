@@ -22,8 +22,6 @@ pub(super) struct Reports {
     current: Option<Reported>,
     /// The next run: what is reported belongs to it from its first placement on.
     announced: Option<Reported>,
-    /// It never reports once its users have stopped.
-    silent_at_end: bool,
     seq: u64,
 }
 
@@ -47,14 +45,9 @@ impl Reports {
         self.current = None;
     }
 
-    /// Whether the worker, which is Locust's own and not boomer, will report once more after its users have stopped.
-    pub(super) fn expect_last(&mut self, expected: bool) {
-        self.silent_at_end = !expected;
-    }
-
-    /// See [`Self::expect_last`].
+    /// Whether the worker has begun with a run, of which it may report once more after its users have stopped.
     pub(super) fn are_expected(&self) -> bool {
-        !self.silent_at_end && self.current.is_some()
+        self.current.is_some()
     }
 }
 

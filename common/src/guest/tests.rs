@@ -418,7 +418,7 @@ fn last_figures_that_do_not_come_are_not_waited_for() {
 }
 
 #[test]
-fn boomer_reports_nothing_after_a_stop() {
+fn boomer_which_reports_nothing_after_a_stop_is_not_waited_for_in_vain() {
     let mut table = Table::new();
     table.hear(&WorkerMessage::ClientReady(ClientVersion::Unchecked));
     table.order(ToWorker::Ack { index: 0 });
@@ -426,7 +426,9 @@ fn boomer_reports_nothing_after_a_stop() {
     table.spawn("run-1", 2);
     table.spawned(2);
     table.order(ToWorker::Stop { run: RunId::new("run-1") });
-    assert_eq!(table.hear(&WorkerMessage::ClientStopped), ["< stopped run-1"]);
+    table.hear(&WorkerMessage::ClientStopped);
+    assert_eq!(table.hear(&WorkerMessage::ClientReady(ClientVersion::Unchecked)), ["> ack 0"]);
+    assert_eq!(table.pass(Duration::from_secs(4)), ["< stopped run-1", "< ready None"]);
 }
 
 #[test]
