@@ -12,7 +12,7 @@ use sentinel_master::control::Command;
 use sentinel_tests::locust::{
     Files, LocustWorker, SHOP_CLASSES, Said, Shop, Stranger, Wiretap, python, steps_of,
 };
-use sentinel_tests::process::{Master, Signal, Target, counts_of, free_port};
+use sentinel_tests::process::{Master, Process, Program, Signal, Target, counts_of, free_port};
 use tokio::sync::mpsc;
 
 /// For things that should come at once.
@@ -45,36 +45,57 @@ fn two_locust_workers_carry_a_run() {
 #[test]
 fn a_load_that_is_edited_goes_down_and_up_in_steps() {
     let Some(python) = python() else { return };
-    let (target, files, port) = (Target::start(&[]), Files::shop(), free_port());
-    let (file, url, port_text) = (files.locustfile(), target.url(), port.to_string());
-    let args =
-        ["-f", &file, "--user-classes", SHOP_CLASSES, "--host", &url, "--master-bind-host", "127.0.0.1"];
-    let load =
-        ["--master-bind-port", &port_text, "-u", "12", "-r", "4", "--expect-workers", "2", "--headless"];
-    let args =
-        Args::try_parse_from(["sentinel-master"].into_iter().chain(args).chain(load)).expect("good usage");
+    let files = Files::shop();
+    let file = files.locustfile();
+    let steps = edited(&["-f", &file, "--user-classes", SHOP_CLASSES], |tapped, _| {
+        [(); 2].map(|()| LocustWorker::start(python, tapped, &file).process)
+    });
+    assert_eq!(turns(&steps), [12, 3], "up, down and up again: {steps:?}");
+    assert!(steps.len() >= 7, "in steps: {steps:?}");
+}
+
+#[test]
+fn workers_of_both_kinds_follow_an_edited_load() {
+    let Some(python) = python() else { return };
+    let files = Files::shop();
+    let (file, scenario) = (files.locustfile(), files.scenario());
+    let steps = edited(&["-f", &scenario], |tapped, master| {
+        let ours = Process::start(Program::Worker, &["--master", &master.to_string(), "--threads", "1"]);
+        [LocustWorker::start(python, tapped, &file).process, ours]
+    });
+    // One half of 12, 3 and 7 users, whoever has the odd one.
+    assert!(matches!(turns(&steps)[..], [6, 1 | 2]), "up, down and up again: {steps:?}");
+    assert!(matches!(steps.last(), Some(3 | 4)), "{steps:?}");
+}
+
+/// A run of two workers that is edited from 12 users to 3 and to 7. `hire` starts them, the first argument is where the
+/// wiretap listens and the second where the master does. Returns the users that Locust's workers were told, step by step.
+fn edited(args: &[&str], hire: impl FnOnce(SocketAddr, SocketAddr) -> [Process; 2]) -> Vec<u64> {
+    let (target, port) = (Target::start(&[]), free_port());
+    let (url, port_text) = (target.url(), port.to_string());
+    let place = ["--host", &url, "--master-bind-host", "127.0.0.1", "--master-bind-port", &port_text];
+    let load = ["-u", "12", "-r", "4", "--expect-workers", "2", "--headless"];
+    let args = ["sentinel-master"].iter().chain(args).chain(&place).chain(&load);
+    let args = Args::try_parse_from(args).expect("good usage");
     // Inside this process, where it can be told to edit the load.
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let (command, commands) = mpsc::channel(1);
     let master = runtime.spawn(sentinel_master::run(args, commands));
-    let wiretap = Wiretap::before(SocketAddr::from(([127, 0, 0, 1], port)));
-    let workers = [(); 2].map(|()| LocustWorker::start(python, wiretap.address, &file));
-    let settled = |users: u64| {
-        wiretap.wait_for("end of the ramp", |heard| {
-            heard.said == Said::Master(MasterMessage::SpawningComplete { user_count: users })
-        });
-    };
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let wiretap = Wiretap::before(address);
+    let workers = hire(wiretap.address, address);
     let tell = |what: Command| command.blocking_send(what).expect("the master is there");
-    let edit =
-        |users: u32| tell(Command::Edit { users, spawn_rate: SpawnRate::per_second(4.0).expect("a rate") });
-    settled(12);
-    edit(3);
-    settled(3);
-    edit(7);
-    settled(7);
+    for users in [12, 3, 7] {
+        if users != 12 {
+            tell(Command::Edit { users, spawn_rate: SpawnRate::per_second(4.0).expect("a rate") });
+        }
+        wiretap.wait_for("end of the ramp", |heard| {
+            heard.said == Said::Master(MasterMessage::SpawningComplete { user_count: users.into() })
+        });
+    }
     tell(Command::Interrupt);
     for worker in workers {
-        assert_eq!(worker.process.wait().code, Some(0));
+        assert_eq!(worker.wait().code, Some(0));
     }
     assert_eq!(
         runtime.block_on(master).expect("no panic"),
@@ -83,10 +104,12 @@ fn a_load_that_is_edited_goes_down_and_up_in_steps() {
     );
     let mut steps = steps_of(&wiretap);
     steps.dedup();
-    // Each step is told to one worker after the other.
-    let turns: Vec<u64> = steps.windows(3).filter(|w| (w[0] < w[1]) != (w[1] < w[2])).map(|w| w[1]).collect();
-    assert_eq!(turns, [12, 3], "up, down and up again: {steps:?}");
-    assert!(steps.len() >= 7, "in steps: {steps:?}");
+    steps
+}
+
+/// The numbers at which a sequence changes its direction.
+fn turns(steps: &[u64]) -> Vec<u64> {
+    steps.windows(3).filter(|w| (w[0] < w[1]) != (w[1] < w[2])).map(|w| w[1]).collect()
 }
 
 #[test]
