@@ -20,8 +20,8 @@ pub struct Args {
     #[arg(short = 'f', long, value_name = "FILE", env = "LOCUST_LOCUSTFILE", help_heading = "Test")]
     pub locustfile: Option<PathBuf>,
 
-    /// Run these user classes with these weights: Name[:weight],... A locustfile needs it, a scenario has its own
-    #[arg(long, value_name = "CLASSES", env = "LOCUST_USER_CLASSES", help_heading = "Test")]
+    /// Run these user classes with these weights. A locustfile needs it, a scenario has classes of its own
+    #[arg(long, value_name = "NAME[:WEIGHT],...", env = "LOCUST_USER_CLASSES", help_heading = "Test")]
     pub user_classes: Option<String>,
 
     /// Run only tasks with one of these tags (on Locust's workers)
