@@ -60,36 +60,44 @@ pub struct LocustLink {
 /// # Errors
 /// Nobody accepts a connection there.
 pub async fn knock(master: &MasterAddress, worker: &WorkerId) -> Result<Answer, LinkError> {
-    let mut stream = connect(master).await?;
+    Ok(match greet(connect(master).await?, worker).await {
+        Ok(greeted) if greeted.native => Answer::Sentinel,
+        Ok(greeted) => Answer::Locust(LocustLink::start(worker.clone(), greeted)),
+        Err(error) => Answer::Stranger(error),
+    })
+}
+
+/// Opens a connection to a master that is to be spoken to on Locust's wire, whoever's it is.
+///
+/// # Errors
+/// Nobody accepts a connection there, or whoever does speaks no ZMTP.
+pub async fn open(master: &MasterAddress, worker: &WorkerId) -> Result<LocustLink, LinkError> {
+    let greeted = greet(connect(master).await?, worker).await?;
+    Ok(LocustLink::start(worker.clone(), greeted))
+}
+
+/// A connection whose handshake is done.
+struct Greeted {
+    stream: TcpStream,
+    connection: Connection,
+    /// What the master has said since.
+    unread: Vec<u8>,
+    /// It says that it speaks gRPC, too.
+    native: bool,
+}
+
+async fn greet(mut stream: TcpStream, worker: &WorkerId) -> Result<Greeted, LinkError> {
     let Some(mut connection) = Connection::dealer(worker.as_str().as_bytes(), zmtp::Limits::default()) else {
         return Err(LinkError::new("the worker's name is too long for ZMTP"));
     };
-    let greeted = tokio::time::timeout(HANDSHAKE_TIMEOUT, shake_hands(&mut stream, &mut connection));
-    let (native, surplus) = match greeted.await {
-        Ok(Ok(greeted)) => greeted,
-        Ok(Err(error)) => return Ok(Answer::Stranger(error)),
-        Err(_) => return Ok(Answer::Stranger(LinkError::new("what listens there does not answer"))),
-    };
-    if native {
-        return Ok(Answer::Sentinel);
-    }
-    Ok(Answer::Locust(LocustLink::start(worker.clone(), stream, connection, surplus)))
-}
-
-/// Opens a connection to what is known to be a Locust master.
-///
-/// # Errors
-/// Nobody accepts a connection there, or whoever does is no Locust master.
-pub async fn open(master: &MasterAddress, worker: &WorkerId) -> Result<LocustLink, LinkError> {
-    match knock(master, worker).await? {
-        Answer::Locust(link) => Ok(link),
-        Answer::Sentinel => Err(LinkError::new("a Sentinel master is there, which wants gRPC")),
-        Answer::Stranger(error) => Err(error),
-    }
+    let greeted = tokio::time::timeout(HANDSHAKE_TIMEOUT, shake_hands(&mut stream, &mut connection)).await;
+    let (native, unread) = greeted.map_err(|_| LinkError::new("what listens there does not answer"))??;
+    Ok(Greeted { stream, connection, unread, native })
 }
 
 impl LocustLink {
-    fn start(worker: WorkerId, stream: TcpStream, connection: Connection, unread: Vec<u8>) -> Self {
+    fn start(worker: WorkerId, greeted: Greeted) -> Self {
+        let Greeted { stream, connection, unread, .. } = greeted;
         let (outgoing, queue) = mpsc::channel(OUTGOING_QUEUE);
         let (deliver, incoming) = mpsc::channel(INCOMING_QUEUE);
         let pump = Pump { stream, connection, unsent: Vec::new(), deliver };

@@ -99,13 +99,13 @@ async fn the_end_of_the_connection_is_told() {
 }
 
 #[tokio::test]
-async fn a_sentinel_master_is_recognised() {
-    let address = listen(async |stream| {
+async fn a_sentinel_master_is_recognised_and_speaks_either_wire() {
+    let sentinel = async |stream| {
         let mut master = Master::new(stream, Connection::router(Limits::default()).beside_grpc());
         while master.next().await.is_some() {}
-    })
-    .await;
-    assert!(matches!(knock(&address, &worker()).await, Ok(Answer::Sentinel)));
+    };
+    assert!(matches!(knock(&listen(sentinel).await, &worker()).await, Ok(Answer::Sentinel)));
+    assert!(open(&listen(sentinel).await, &worker()).await.is_ok(), "whoever wants Locust's wire gets it");
 }
 
 #[tokio::test]

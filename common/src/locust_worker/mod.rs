@@ -27,6 +27,7 @@ use rand::RngExt as _;
 
 use self::run::{Run, counts};
 use self::warnings::Warnings;
+use crate::backoff::Backoff;
 use crate::coordinator::Notice;
 use crate::dispatch::MAX_USERS;
 use crate::ids::{Generation, RunId};
@@ -61,9 +62,6 @@ const RECOGNITION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a worker that was told to end may take to hand over its last figures while it has no connection.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The wait after the first failed attempt to connect, which doubles with each one that follows, and the longest.
-const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// What the worker runs: its own scenario, because Locust's master has none to give.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,8 +127,7 @@ pub struct LocustWorker {
     settings: LocustSettings,
     rng: UserRng,
     link: Link,
-    /// Attempts to connect that failed in a row.
-    failures: u32,
+    backoff: Backoff,
     created: Moment,
     last_heard: Moment,
     /// A master has acknowledged the worker before.
@@ -174,7 +171,7 @@ impl LocustWorker {
             settings,
             rng,
             link: Link::Down(now),
-            failures: 0,
+            backoff: Backoff::default(),
             created: now,
             last_heard: now,
             joined: false,
@@ -238,7 +235,7 @@ impl LocustWorker {
     /// The connection stands.
     pub fn handle_connected(&mut self, now: Moment) {
         self.link = Link::Up;
-        self.failures = 0;
+        self.backoff.reset();
         if self.leaving && self.phase == Phase::Ready {
             return self.finish(now);
         }
@@ -254,13 +251,10 @@ impl LocustWorker {
     pub fn handle_disconnected(&mut self, now: Moment, reason: &str) {
         if matches!(self.link, Link::Up | Link::Introduced(_)) {
             self.warn(format!("Lost the master: {reason}; trying again"));
-        } else if self.failures == 0 {
+        } else if self.backoff.failures() == 0 {
             self.warn(format!("Cannot reach the master yet: {reason}; trying again"));
         }
-        let (first, longest) = RETRY;
-        let wait = first.saturating_mul(1 << self.failures.min(16)).min(longest);
-        self.failures += 1;
-        self.link = Link::Down(now + wait.mul_f64(self.rng.random_range(0.5..=1.0)));
+        self.link = Link::Down(now + self.backoff.next(&mut self.rng));
         self.recognised_by = None;
         if self.leaving && self.phase == Phase::Ready {
             self.finish(now);

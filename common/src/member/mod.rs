@@ -7,7 +7,6 @@
 //! is lost or counted twice, because each report is sealed under a number and sent again, unchanged, until the master
 //! has acknowledged it, while everything newer waits in one accumulator.
 
-mod backoff;
 mod effect;
 mod outbox;
 
@@ -17,8 +16,8 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use self::backoff::Backoff;
 use self::outbox::Outbox;
+use crate::backoff::Backoff;
 use crate::coordinator::Notice;
 use crate::ids::{Generation, RunId};
 use crate::messages::{

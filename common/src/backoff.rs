@@ -13,25 +13,25 @@ const LONGEST: Duration = Duration::from_secs(5);
 
 /// Counts failures in a row.
 #[derive(Debug, Default)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
     /// Another attempt failed: how long to wait, between half and all of the doubled span.
-    pub(super) fn next(&mut self, rng: &mut impl Rng) -> Duration {
+    pub(crate) fn next(&mut self, rng: &mut impl Rng) -> Duration {
         let doubled = FIRST.saturating_mul(1 << self.failures.min(16));
         self.failures += 1;
         doubled.min(LONGEST).mul_f64(rng.random_range(0.5..=1.0))
     }
 
     /// An attempt succeeded.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
 
     /// Attempts that failed in a row.
-    pub(super) fn failures(&self) -> u32 {
+    pub(crate) fn failures(&self) -> u32 {
         self.failures
     }
 }
