@@ -68,6 +68,19 @@ pub enum WaitTimeError {
         /// The second argument, which is less.
         max: String,
     },
+    /// A named argument that the function does not have, or has already, or one without a name after it.
+    #[error("{function} cannot make sense of {argument:?}; write {example}")]
+    Name {
+        /// The function.
+        function: &'static str,
+        /// The argument.
+        argument: String,
+        /// A correct call.
+        example: &'static str,
+    },
+    /// A parameter of a logarithm is out of bounds.
+    #[error("lognormal cannot use {0:?}; mu is a finite number, sigma one of at least 0")]
+    Parameter(String),
     /// A throughput out of bounds.
     #[error(
         "constant_throughput cannot keep to {0:?} iterations per second; give a number above 0, up to 1000000"
@@ -111,34 +124,85 @@ impl fmt::Display for WaitTime {
             Self::Between { min, max } => write!(f, "between({}, {})", Seconds(min), Seconds(max)),
             Self::ConstantPacing(period) => write!(f, "constant_pacing({})", Seconds(period)),
             Self::ConstantThroughput(throughput) => write!(f, "constant_throughput({})", throughput.0),
+            Self::Exponential { mean } => write!(f, "exponential({})", Seconds(mean)),
+            Self::Normal { mean, stddev } => write!(f, "normal({}, {})", Seconds(mean), Seconds(stddev)),
+            Self::LogNormal { mu, sigma } => write!(f, "lognormal({mu}, {sigma})"),
         }
     }
 }
 
-/// The functions and a correct call of each.
-const FUNCTIONS: [(&str, &str); 4] = [
-    ("constant", "constant(1)"),
-    ("between", "between(0.1, 0.5)"),
-    ("constant_pacing", "constant_pacing(1)"),
-    ("constant_throughput", "constant_throughput(2)"),
+/// A way to write a wait time.
+#[derive(Clone, Copy)]
+struct Function {
+    name: &'static str,
+    /// The names of its arguments, for those that Locust does not have: its own are called without names.
+    names: &'static [&'static str],
+    /// A correct call.
+    example: &'static str,
+}
+
+const FUNCTIONS: [Function; 7] = [
+    Function { name: "constant", names: &[], example: "constant(1)" },
+    Function { name: "between", names: &[], example: "between(0.1, 0.5)" },
+    Function { name: "constant_pacing", names: &[], example: "constant_pacing(1)" },
+    Function { name: "constant_throughput", names: &[], example: "constant_throughput(2)" },
+    Function { name: "exponential", names: &["mean"], example: "exponential(mean=1)" },
+    Function { name: "normal", names: &["mean", "stddev"], example: "normal(mean=1, stddev=0.2)" },
+    Function { name: "lognormal", names: &["mu", "sigma"], example: "lognormal(mu=0, sigma=0.5)" },
 ];
 
 fn call(name: &str, arguments: &[&str]) -> Result<WaitTime, WaitTimeError> {
-    let Some((function, example)) = FUNCTIONS.into_iter().find(|(function, _)| *function == name) else {
-        let suggestion = nearest(name, FUNCTIONS.map(|(function, _)| function));
+    let Some(function) = FUNCTIONS.into_iter().find(|function| function.name == name) else {
+        let suggestion = nearest(name, FUNCTIONS.map(|function| function.name));
         return Err(WaitTimeError::UnknownFunction { name: name.to_owned(), suggestion });
     };
-    match (function, arguments) {
-        ("constant", [rest]) => Ok(WaitTime::Constant(span(function, rest)?)),
+    let name = function.name;
+    match (name, in_order(function, arguments)?.as_slice()) {
+        ("constant", [rest]) => Ok(WaitTime::Constant(span(name, rest)?)),
         ("between", [min, max]) => between(min, max),
-        ("constant_pacing", [period]) => Ok(WaitTime::ConstantPacing(span(function, period)?)),
+        ("constant_pacing", [period]) => Ok(WaitTime::ConstantPacing(span(name, period)?)),
         ("constant_throughput", [iterations]) => iterations
             .parse()
             .ok()
             .and_then(Throughput::per_second)
             .map(WaitTime::ConstantThroughput)
             .ok_or_else(|| WaitTimeError::Throughput((*iterations).to_owned())),
-        _ => Err(WaitTimeError::ArgumentCount { function, given: arguments.len(), example }),
+        ("exponential", [mean]) => Ok(WaitTime::Exponential { mean: span(name, mean)? }),
+        ("normal", [mean, stddev]) => {
+            Ok(WaitTime::Normal { mean: span(name, mean)?, stddev: span(name, stddev)? })
+        }
+        ("lognormal", [mu, sigma]) => {
+            Ok(WaitTime::LogNormal { mu: parameter(mu, f64::MIN)?, sigma: parameter(sigma, 0.0)? })
+        }
+        _ => Err(function.miscalled(arguments)),
+    }
+}
+
+/// The arguments in the order of the parameters, wherever a name puts them.
+fn in_order<'t>(function: Function, arguments: &[&'t str]) -> Result<Vec<&'t str>, WaitTimeError> {
+    let Function { name, names, example } = function;
+    let first_named = arguments.iter().position(|text| !names.is_empty() && text.contains('='));
+    let (positional, named) = arguments.split_at(first_named.unwrap_or(arguments.len()));
+    if named.is_empty() {
+        return Ok(arguments.to_vec());
+    }
+    let mut slots: Vec<Option<&str>> = positional.iter().copied().map(Some).collect();
+    slots.resize(names.len().max(slots.len()), None);
+    for argument in named {
+        let refused = || WaitTimeError::Name { function: name, argument: (*argument).to_owned(), example };
+        let (key, value) = argument.split_once('=').ok_or_else(refused)?;
+        let index = names.iter().position(|name| *name == key.trim_end()).ok_or_else(refused)?;
+        if slots[index].replace(value.trim_start()).is_some() {
+            return Err(refused());
+        }
+    }
+    slots.into_iter().collect::<Option<_>>().ok_or_else(|| function.miscalled(arguments))
+}
+
+impl Function {
+    fn miscalled(self, arguments: &[&str]) -> WaitTimeError {
+        let Self { name: function, example, .. } = self;
+        WaitTimeError::ArgumentCount { function, given: arguments.len(), example }
     }
 }
 
@@ -174,6 +238,12 @@ fn span(function: &'static str, text: &str) -> Result<Duration, WaitTimeError> {
     }
 }
 
+/// Reads a finite number that is at least `min`.
+fn parameter(text: &str, min: f64) -> Result<f64, WaitTimeError> {
+    let number = text.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= min);
+    number.ok_or_else(|| WaitTimeError::Parameter(text.to_owned()))
+}
+
 fn split_arguments(text: &str) -> Vec<&str> {
     if text.trim().is_empty() { Vec::new() } else { text.split(',').map(str::trim).collect() }
 }
@@ -181,7 +251,7 @@ fn split_arguments(text: &str) -> Vec<&str> {
 fn did_you_mean(suggestion: &Option<&'static str>) -> String {
     match suggestion {
         Some(function) => format!("did you mean {function:?}?"),
-        None => format!("there are {}", FUNCTIONS.map(|(function, _)| function).join(", ")),
+        None => format!("there are {}", FUNCTIONS.map(|function| function.name).join(", ")),
     }
 }
 
@@ -222,6 +292,15 @@ mod tests {
         check("constant_pacing(1e-3)", WaitTime::ConstantPacing(millis(1)));
         check("constant_pacing(1m30s)", WaitTime::ConstantPacing(millis(90_000)));
         check("constant_throughput(0.1)", throughput(0.1));
+        let normal = WaitTime::Normal { mean: millis(1000), stddev: millis(200) };
+        check("normal(1, 0.2)", normal);
+        check("normal(1s, 200ms)", normal);
+        check("normal(1, stddev=0.2)", normal);
+        check("normal( stddev = 200ms , mean = 1s )", normal);
+        check("exponential(1.5)", WaitTime::Exponential { mean: millis(1500) });
+        check("exponential(mean=1.5s)", WaitTime::Exponential { mean: millis(1500) });
+        check("lognormal(-1, 0.5)", WaitTime::LogNormal { mu: -1.0, sigma: 0.5 });
+        check("lognormal(sigma=1e-1, mu=2)", WaitTime::LogNormal { mu: 2.0, sigma: 0.1 });
     }
 
     #[test]
@@ -243,7 +322,7 @@ mod tests {
         check("betwen(1, 2)", r#"there is no wait time "betwen"; did you mean "between"?"#);
         check(
             "gauss(1)",
-            r#"there is no wait time "gauss"; there are constant, between, constant_pacing, constant_throughput"#,
+            r#"there is no wait time "gauss"; there are constant, between, constant_pacing, constant_throughput, exponential, normal, lognormal"#,
         );
         check("between(1)", "between was given 1 arguments; write between(0.1, 0.5)");
         check("constant()", "constant was given 0 arguments; write constant(1)");
@@ -253,6 +332,23 @@ mod tests {
         check("-1", r#"constant cannot wait for "-1": a wait cannot be negative"#);
         check("between(0, inf)", r#"between cannot wait for "inf": a wait must be finite"#);
         check("constant(nan)", r#"constant cannot wait for "nan": a wait must be finite"#);
+        check("normal(1)", "normal was given 1 arguments; write normal(mean=1, stddev=0.2)");
+        check("normal(mean=1)", "normal was given 1 arguments; write normal(mean=1, stddev=0.2)");
+        check(
+            "normal(1, 2, stddev=3)",
+            r#"normal cannot make sense of "stddev=3"; write normal(mean=1, stddev=0.2)"#,
+        );
+        check("normal(mean=1, 2)", r#"normal cannot make sense of "2"; write normal(mean=1, stddev=0.2)"#);
+        check("normal(mu=1, 2)", r#"normal cannot make sense of "mu=1"; write normal(mean=1, stddev=0.2)"#);
+        check("exponential(-1)", r#"exponential cannot wait for "-1": a wait cannot be negative"#);
+        check(
+            "lognormal(0, -1)",
+            r#"lognormal cannot use "-1"; mu is a finite number, sigma one of at least 0"#,
+        );
+        check(
+            "lognormal(inf, 1)",
+            r#"lognormal cannot use "inf"; mu is a finite number, sigma one of at least 0"#,
+        );
         check("between(2, 1s)", "between(2, 1s) has its bounds in the wrong order; write between(1s, 2)");
     }
 
@@ -286,6 +382,9 @@ mod tests {
             (any_span(), any_span()).prop_map(|(a, b)| WaitTime::Between { min: a.min(b), max: a.max(b) }),
             any_span().prop_map(WaitTime::ConstantPacing),
             (1e-6..1e6f64).prop_map(throughput),
+            any_span().prop_map(|mean| WaitTime::Exponential { mean }),
+            (any_span(), any_span()).prop_map(|(mean, stddev)| WaitTime::Normal { mean, stddev }),
+            (-1e3..1e3f64, 0.0..1e3f64).prop_map(|(mu, sigma)| WaitTime::LogNormal { mu, sigma }),
         ]
     }
 
@@ -296,7 +395,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_gives_a_wait_time_or_an_error(text in "[a-z_]{0,9}\\(?[-0-9.,e ]{0,9}\\)?|.{0,20}") {
+        fn any_text_gives_a_wait_time_or_an_error(text in "[a-z_]{0,9}\\(?[-0-9.,e= ]{0,9}\\)?|.{0,20}") {
             let _ = WaitTime::parse(&text);
         }
     }
