@@ -38,6 +38,7 @@
 //! | delivered | planned load that really was made |
 //! | criterion, verdict | a sentence a run must satisfy; what the run proves: PASS, FAIL or INVALID |
 
+pub mod arrivals;
 mod backoff;
 pub mod coordinator;
 pub mod criteria;
