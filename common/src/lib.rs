@@ -57,6 +57,7 @@ pub mod random;
 pub mod report;
 pub mod roster;
 pub mod scenario;
+pub mod shape;
 pub mod spawn_plan;
 pub mod stats;
 pub mod suggest;
