@@ -45,6 +45,7 @@ pub mod criteria;
 pub mod delivered;
 pub mod dispatch;
 pub mod guest;
+pub mod http;
 pub mod ids;
 pub mod load;
 pub mod locust;
