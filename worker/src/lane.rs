@@ -116,7 +116,7 @@ impl<F: ClientFactory> Lane<F> {
             return;
         };
         let stop = Rc::new(StopSignal::default());
-        let client = self.factory.client();
+        let client = self.factory.client(run.http(class));
         let user = User::new(run, class, index, client, self.clock, self.state.clone(), stop.clone());
         let pacing = user.pacing();
         let live = Live::new(&self.state);

@@ -77,7 +77,7 @@ pub struct LocustOptions {
 /// first gracefully, the second at once.
 ///
 /// # Errors
-/// The worker cannot begin: no threads, no TLS.
+/// The worker cannot begin: no threads.
 pub async fn run(config: WorkerConfig, shutdown: mpsc::Receiver<()>) -> anyhow::Result<Exit> {
     let calling = Calling { route: Route::Grpc(Arc::new(TcpDial(config.master))), locust: None, log: None };
     start(config.id, config.threads, calling, LocalClock::start(), shutdown).await
@@ -113,7 +113,7 @@ async fn start(
     clock: LocalClock,
     shutdown: mpsc::Receiver<()>,
 ) -> anyhow::Result<Exit> {
-    let factory = ReqwestFactory::new().context("failed to set up TLS")?;
+    let factory = ReqwestFactory::new();
     let swarm =
         Swarm::start_threads(threads, &factory, clock).context("failed to start threads for users")?;
     Ok(session::run_as(id, calling, swarm, clock, shutdown).await)

@@ -3,10 +3,13 @@
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use sentinel_common::http::HttpSettings;
 use sentinel_common::messages::RunPlan;
 use sentinel_common::scenario::{Host, Scenario, UserClass};
 use sentinel_common::time::RunClock;
 use thiserror::Error;
+
+use crate::http::PreparedHttp;
 
 /// Why a plan cannot be run here. The master checked the same text, so this means that the two are not of one release.
 #[derive(Debug, Error)]
@@ -18,6 +21,7 @@ pub struct BadPlan(String);
 pub struct PreparedRun {
     scenario: Scenario,
     hosts: Vec<Option<Host>>,
+    http: Arc<PreparedHttp>,
     stop_timeout: Duration,
     seed: u64,
     /// Set by the session as it learns more; read once by each user that is born.
@@ -37,8 +41,9 @@ impl PreparedRun {
         let forced = plan.host.as_deref().map(Host::parse).transpose().map_err(bad)?;
         let hosts =
             scenario.users.iter().map(|class| forced.as_ref().or(scenario.host_of(class)).cloned()).collect();
+        let http = PreparedHttp::new(&HttpSettings::default()).map_err(bad)?;
         let (stop_timeout, seed) = (plan.stop_timeout, plan.seed);
-        Ok(Arc::new(Self { scenario, hosts, stop_timeout, seed, clock: RwLock::new(clock) }))
+        Ok(Arc::new(Self { scenario, hosts, http, stop_timeout, seed, clock: RwLock::new(clock) }))
     }
 
     /// The user classes.
@@ -54,6 +59,11 @@ impl PreparedRun {
     /// Where users of a class send their requests.
     pub fn host(&self, class: usize) -> Option<&Host> {
         self.hosts.get(class)?.as_ref()
+    }
+
+    /// How users of a class speak HTTP.
+    pub fn http(&self, _class: usize) -> &Arc<PreparedHttp> {
+        &self.http
     }
 
     /// How long a task may go on when its user is stopped.

@@ -1,10 +1,13 @@
 //! Turns a request step into the request that goes out: templates rendered, target joined to the host, query appended.
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use bytes::Bytes;
+use http::Method;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use sentinel_common::http::HttpSettings;
 use sentinel_common::scenario::{Body, Host, RenderContext, RenderError, RequestStep, Template};
 use url::form_urlencoded;
 
-use crate::http::{DEFAULT_TIMEOUT, HttpRequest};
+use crate::http::HttpRequest;
 
 /// A request and its name in the statistics.
 #[derive(Debug)]
@@ -22,6 +25,7 @@ pub struct PreparedRequest {
 pub fn prepare(
     step: &RequestStep,
     host: Option<&Host>,
+    settings: &HttpSettings,
     context: &RenderContext,
 ) -> Result<PreparedRequest, RenderError> {
     let mut target = step.target.render(context)?.into_owned();
@@ -37,8 +41,14 @@ pub fn prepare(
         Some(name) => name.render(context)?.into_owned(),
         None => target,
     };
-    let timeout = step.timeout.unwrap_or(DEFAULT_TIMEOUT);
-    Ok(PreparedRequest { name, request: HttpRequest { method: step.method, url, headers, body, timeout } })
+    let method = Method::from_bytes(step.method.as_str().as_bytes())
+        .map_err(|_| unusable(&step.target, "no request can have this method"))?;
+    let timeout = step.timeout.unwrap_or(settings.timeout);
+    let follow_redirects = settings.follow_redirects;
+    Ok(PreparedRequest {
+        name,
+        request: HttpRequest { method, url, headers, body, timeout, follow_redirects },
+    })
 }
 
 fn append_query(target: &mut String, step: &RequestStep, context: &RenderContext) -> Result<(), RenderError> {
@@ -67,15 +77,15 @@ fn render_body(
     step: &RequestStep,
     context: &RenderContext,
     headers: &mut HeaderMap,
-) -> Result<Option<Vec<u8>>, RenderError> {
+) -> Result<Option<Bytes>, RenderError> {
     match &step.body {
         Body::None => Ok(None),
-        Body::Text(text) => Ok(Some(text.render(context)?.into_owned().into_bytes())),
+        Body::Text(text) => Ok(Some(text.render(context)?.into_owned().into())),
         Body::Json(json) => {
             let mut body = Vec::with_capacity(1024);
             json.render_into(&mut body, context)?;
             headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
-            Ok(Some(body))
+            Ok(Some(body.into()))
         }
     }
 }

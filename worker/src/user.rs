@@ -89,6 +89,7 @@ impl<C: HttpClient> User<C> {
 
     async fn iterate(&mut self, class: &UserClass, intended: RunTime) {
         let task = self.context.with_rng(|rng| class.tasks.pick(rng));
+        self.client.begin_iteration();
         self.context.begin_task(&task.name, self.pacing.started());
         self.pacing.start_iteration(intended, self.now(), &mut self.state.recorder.borrow_mut());
         self.intended = self.pacing.is_paced().then_some(intended);
@@ -124,7 +125,9 @@ impl<C: HttpClient> User<C> {
     }
 
     async fn request(&mut self, step: &RequestStep) -> Result<(), RenderError> {
-        let PreparedRequest { name, request } = prepare(step, self.run.host(self.class), &self.context)?;
+        let settings = self.run.http(self.class).settings();
+        let PreparedRequest { name, request } =
+            prepare(step, self.run.host(self.class), settings, &self.context)?;
         let start = self.now();
         let intended = self.intended.take().map_or(start, |intended| intended.min(start));
         let in_flight = InFlight::sent(self.state.clone());

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sentinel_worker::http::{ClientFactory, HttpClient, HttpError, HttpRequest, HttpResponse};
+use bytes::Bytes;
+use http::HeaderMap;
+use sentinel_worker::http::{ClientFactory, HttpClient, HttpError, HttpRequest, HttpResponse, PreparedHttp};
 use tokio::time::Instant;
 
 use super::HOST;
@@ -18,7 +20,7 @@ const MAX_EXCHANGES: usize = 1_000_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
     /// Its method.
-    pub method: &'static str,
+    pub method: String,
     /// Its URL without the host.
     pub path: String,
     /// The worker that sent it.
@@ -107,7 +109,7 @@ impl VirtualTarget {
     pub fn finished_by_path(&self) -> BTreeMap<(String, String), u64> {
         let mut counts = BTreeMap::new();
         for exchange in self.lock().iter().filter(|exchange| exchange.finished.is_some()) {
-            *counts.entry((exchange.method.to_owned(), exchange.path.clone())).or_default() += 1;
+            *counts.entry((exchange.method.clone(), exchange.path.clone())).or_default() += 1;
         }
         counts
     }
@@ -140,7 +142,7 @@ pub struct VirtualFactory {
 impl ClientFactory for VirtualFactory {
     type Client = VirtualClient;
 
-    fn client(&self) -> VirtualClient {
+    fn client(&self, _http: &Arc<PreparedHttp>) -> VirtualClient {
         let user = self.target.0.users.fetch_add(1, Ordering::Relaxed);
         VirtualClient { target: self.target.clone(), worker: self.worker.clone(), user }
     }
@@ -158,20 +160,26 @@ impl HttpClient for VirtualClient {
     async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let path = request.url.strip_prefix(HOST).unwrap_or(&request.url).to_owned();
         let (worker, at) = (self.worker.clone(), self.target.now());
-        let method = request.method.as_str();
+        let method = request.method.as_str().to_owned();
         let (number, answer) =
             self.target.admit(Exchange { method, path, worker, user: self.user, at, finished: None });
-        let answered = tokio::time::timeout(request.timeout, carry_out(answer)).await;
+        let answered = tokio::time::timeout(request.timeout, carry_out(answer, request.url)).await;
         self.target.lock()[number].finished = Some(self.target.now());
-        answered.unwrap_or_else(|_| Err(HttpError::new("ReadTimeout('timed out')")))
+        answered.unwrap_or_else(|_| Err(HttpError::timed_out(false)))
+    }
+
+    fn begin_iteration(&self) {}
+
+    fn cookie(&self, _url: &str, _name: &str) -> Option<String> {
+        None
     }
 }
 
-async fn carry_out(answer: Answer) -> Result<HttpResponse, HttpError> {
+async fn carry_out(answer: Answer, url: String) -> Result<HttpResponse, HttpError> {
     match answer {
         Answer::Status(status, time) => {
             tokio::time::sleep(time).await;
-            Ok(HttpResponse { status, body: b"{}".to_vec() })
+            Ok(HttpResponse { status, headers: HeaderMap::new(), body: Bytes::from_static(b"{}"), url })
         }
         Answer::Break(words, time) => {
             tokio::time::sleep(time).await;
