@@ -13,6 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(files, ["."])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
-    tonic_prost_build::configure().compile_fds(descriptors)?;
+    // Chunks of files share the memory of the file until they are written to the connection.
+    tonic_prost_build::configure().bytes(".sentinel.v1.FileChunk.content").compile_fds(descriptors)?;
     Ok(())
 }

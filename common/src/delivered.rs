@@ -1,15 +1,21 @@
 //! Delivered load against planned load: whether a run's numbers may judge anything.
 //!
-//! Ramps are left out, because users are counted when workers say so, which is a moment after they were planned.
-//! What remains are plateaus: spans over which the plan asked for one number of users.
+//! Users are counted when workers say so, which is a moment after they were planned. So what ran in a second is compared
+//! with the least that the plan wanted in it and in the two seconds before: a plan that rises is compared with what it
+//! was, a plan that falls with what it is, and a plateau with itself. Where the plan moves, one user more may be missing,
+//! because plan and workers round a line to whole users each in their own way.
 //!
 //! ```text
 //! planned users     ______________________
-//!                  /  settling |plateau   \
-//!                 /            |          |
+//!                  / ·                    \
+//!                 / ·     · compared with  \
+//!                / ·                        \______
 //! ```
+//!
+//! Seconds that are long past are kept as sums, and the least of a sum is the least of its seconds: there, a plan that
+//! moves has to be missed by more before it shows.
 
-use crate::stats::{Delivery, RunBucket, Span};
+use crate::stats::{Delivery, Gauge, RunBucket, Span};
 
 /// The share of the plan below which a run judges nothing.
 pub const DELIVERED_FLOOR: f64 = 0.95;
@@ -17,7 +23,7 @@ pub const DELIVERED_FLOOR: f64 = 0.95;
 /// The span over which delivered users are compared with planned ones, in seconds.
 const WINDOW_S: u32 = 10;
 
-/// After a ramp, so many seconds are not compared: workers report their users twice a second.
+/// So many seconds are waited for news of users: workers report them twice a second.
 const SETTLING_S: u32 = 2;
 
 /// A window in which too few users ran.
@@ -66,10 +72,15 @@ pub fn plateau_rps(plateaus: &[Plateau<'_>], requests: impl Fn(u32, u32) -> u64)
     (seconds > 0).then(|| count as f64 / seconds as f64)
 }
 
-/// The worst window of any plateau, if it is below the floor.
-pub fn worst_shortfall(plateaus: &[Plateau<'_>]) -> Option<Shortfall> {
-    let windows = plateaus.iter().flat_map(|plateau| windows(plateau.spans));
-    windows
+/// The worst window of the run, if it is below the floor. The last second of the run is incomplete and left out.
+pub fn worst_shortfall(seconds: &[Span<RunBucket>]) -> Option<Shortfall> {
+    let complete = seconds.split_last().map_or(seconds, |(_, complete)| complete);
+    let compared: Vec<Compared> = (0..complete.len()).filter_map(|index| compare(complete, index)).collect();
+    // Nobody can fall short of nothing.
+    let stretches = compared.chunk_by(|a, b| (a.wanted > 0.0) == (b.wanted > 0.0));
+    let wanted = stretches.filter(|stretch| stretch[0].wanted > 0.0);
+    wanted
+        .flat_map(windows)
         .filter(|window| window.delivered < DELIVERED_FLOOR)
         .min_by(|a, b| a.delivered.total_cmp(&b.delivered))
 }
@@ -79,33 +90,59 @@ pub fn started_share(delivery: Delivery) -> Option<f64> {
     (delivery.planned > 0).then(|| delivery.started as f64 / delivery.planned as f64)
 }
 
-/// Every window of ten seconds within a plateau; all of it if it is shorter.
-fn windows(spans: &[Span<RunBucket>]) -> impl Iterator<Item = Shortfall> + '_ {
-    let end = spans.last().map_or(0, |span| span.start + span.width);
-    let first = spans.first().map_or(0, |span| span.start);
-    let last_start = end.saturating_sub(WINDOW_S).max(first);
-    let starts = spans.iter().take_while(move |span| span.start <= last_start).enumerate();
-    starts.filter_map(move |(index, span)| window(&spans[index..], (span.start + WINDOW_S).min(end)))
+/// A second, or several, with what should have run in it and what did.
+#[derive(Clone, Copy, Debug)]
+struct Compared {
+    start: u32,
+    width: u32,
+    /// Users that had to be seen.
+    wanted: f64,
+    /// Those of them that were.
+    ran: f64,
 }
 
-/// The window from the first of `spans` up to, and without, the second `to`.
-fn window(spans: &[Span<RunBucket>], to: u32) -> Option<Shortfall> {
-    let from = spans.first()?.start;
-    let inside = spans.iter().take_while(|span| span.start < to);
-    let (mut ran, mut planned) = (0.0, 0.0);
-    for span in inside {
-        // A second in which nobody looked says nothing.
-        if let (Some(users), Some(plan)) = (span.value.users.mean(), span.value.planned_users.mean()) {
-            // More users than planned in one second do not make up for fewer in another.
-            ran += users.min(plan) * f64::from(span.width);
-            planned += plan * f64::from(span.width);
-        }
+/// `None` for a second in which nobody looked: it says nothing.
+fn compare(seconds: &[Span<RunBucket>], index: usize) -> Option<Compared> {
+    let span = &seconds[index];
+    let users = span.value.users.mean()?;
+    let wanted = wanted(&seconds[..=index]).unwrap_or(0.0);
+    // More users than wanted in one second do not make up for fewer in another.
+    Some(Compared { start: span.start, width: span.width, wanted, ran: users.min(wanted) })
+}
+
+/// The least that the plan wanted in the last of these seconds and while the news of its users may have been on the
+/// way; `None` if that reaches back before the run or nobody looked.
+fn wanted(seconds: &[Span<RunBucket>]) -> Option<f64> {
+    let since = seconds.last()?.start.checked_sub(SETTLING_S)?;
+    let recent = seconds.iter().rev().take_while(|span| span.start + span.width > since);
+    let plans = recent.map(|span| span.value.planned_users).filter(Gauge::was_seen);
+    let (min, max) = plans.map(|plan| (plan.min, plan.max)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
+    Some(if min == max { min as f64 } else { min.saturating_sub(1) as f64 })
+}
+
+/// Every window of ten seconds within a stretch; all of it if it is shorter.
+fn windows(stretch: &[Compared]) -> impl Iterator<Item = Shortfall> + '_ {
+    let end = stretch.last().map_or(0, |last| last.start + last.width);
+    let first = stretch.first().map_or(0, |first| first.start);
+    let last_start = end.saturating_sub(WINDOW_S).max(first);
+    let starts = stretch.iter().take_while(move |second| second.start <= last_start).enumerate();
+    starts.map(move |(index, second)| window(&stretch[index..], (second.start + WINDOW_S).min(end)))
+}
+
+/// The window from the first of `stretch` up to, and without, the second `to`.
+fn window(stretch: &[Compared], to: u32) -> Shortfall {
+    let (mut ran, mut wanted) = (0.0, 0.0);
+    for second in stretch.iter().take_while(|second| second.start < to) {
+        ran += second.ran * f64::from(second.width);
+        wanted += second.wanted * f64::from(second.width);
     }
-    (planned > 0.0).then(|| Shortfall { from, to, delivered: ran / planned })
+    Shortfall { from: stretch[0].start, to, delivered: ran / wanted }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::stats::RunStats;
     use crate::time::RunTime;
@@ -121,7 +158,7 @@ mod tests {
 
     fn check(seconds: &[(u64, u64)], expected: Option<(u32, u32, f64)>) {
         let stats = run(seconds);
-        let worst = worst_shortfall(&plateaus(stats.seconds().spans()));
+        let worst = worst_shortfall(stats.seconds().spans());
         assert_eq!(worst.map(|it| (it.from, it.to, it.delivered)), expected, "{seconds:?}");
     }
 
@@ -136,9 +173,40 @@ mod tests {
     }
 
     #[test]
-    fn a_ramp_and_the_seconds_after_it_are_not_compared() {
+    fn news_of_users_may_be_two_seconds_old() {
         let ramp = [(10, 0), (20, 8), (30, 19), (30, 21), (30, 29)];
         check(&[&ramp[..], &repeat(30, 30, 20)].concat(), None);
+        let jump = [repeat(10, 10, 5), repeat(100, 10, 2), repeat(100, 100, 20), repeat(10, 100, 2)];
+        check(&[jump.concat(), repeat(10, 10, 20)].concat(), None);
+    }
+
+    /// A plan that rises or falls by ten users a second.
+    fn line(from: u64, to: u64) -> Vec<u64> {
+        let steps = from.abs_diff(to) / 10;
+        (0..=steps).map(|step| if to >= from { from + 10 * step } else { from - 10 * step }).collect()
+    }
+
+    #[test]
+    fn a_plan_that_moves_is_compared_as_well() {
+        let followed = |plan: &[u64], share: f64| {
+            plan.iter().map(|planned| (*planned, (*planned as f64 * share) as u64)).collect::<Vec<_>>()
+        };
+        for (from, to) in [(500, 1000), (1000, 500)] {
+            let plan = line(from, to);
+            check(&followed(&plan, 1.0), None);
+            let found = worst_shortfall(super::tests::run(&followed(&plan, 0.75)).seconds().spans());
+            let delivered = found.expect("a quarter of the users is missing").delivered;
+            assert!((0.7..0.8).contains(&delivered), "{delivered} from {from} to {to}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_few_users_may_miss_one() {
+        check(
+            &[(0, 0), (1, 0), (1, 0), (2, 1), (2, 1), (3, 2), (3, 2), (4, 3), (4, 3), (5, 4), (5, 4)],
+            None,
+        );
+        check(&repeat(5, 4, 12), Some((2, 11, 0.8)));
     }
 
     #[test]
@@ -162,5 +230,30 @@ mod tests {
     fn too_many_users_later_do_not_make_up_for_too_few() {
         let seconds = [repeat(10, 10, 2), repeat(10, 5, 5), repeat(10, 15, 6)].concat();
         check(&seconds, Some((2, 12, 0.75)));
+    }
+
+    proptest! {
+        /// Whatever a plan does, users that follow it are never found missing because of the way of the news.
+        #[test]
+        fn news_on_the_way_are_no_loss(
+            turns in prop::collection::vec((1..30u64, 0..2000u64), 1..10), lag_tenths in 0..15u64, seed in any::<u64>(),
+        ) {
+            let mut plan = vec![0];
+            for (seconds, to) in turns {
+                let from = *plan.last().unwrap_or(&0);
+                let steps = seconds * 10;
+                plan.extend((1..=steps).map(|step| (from * (steps - step) + to * step) / steps));
+            }
+            let mut stats = RunStats::default();
+            for (tenth, planned) in plan.iter().enumerate() {
+                // News come every half a second, each after its own time on the way.
+                let on_the_way = lag_tenths * (seed >> (tenth / 5 % 48) & 1);
+                let seen = (tenth - tenth % 5).saturating_sub(on_the_way as usize);
+                let steady = plan[seen..=tenth].iter().all(|users| users == planned);
+                let users = if steady { *planned } else { plan[seen].saturating_sub(1) };
+                stats.observe_users(RunTime::from_micros(tenth as u64 * 100_000), users, *planned);
+            }
+            prop_assert_eq!(worst_shortfall(stats.seconds().spans()), None);
+        }
     }
 }

@@ -151,7 +151,23 @@ impl Dispatcher {
         classes: Vec<ClassSpec>,
         workers: impl IntoIterator<Item = W>,
     ) -> Result<Self, DispatchError> {
-        let classes = spawnable_by_name(classes)?;
+        Self::of_classes(spawnable_by_name(classes)?, workers)
+    }
+
+    /// A dispatcher that never places anybody, for a run whose users all come by themselves.
+    ///
+    /// # Errors
+    /// A worker named twice.
+    pub fn without_classes<W: Into<Arc<str>>>(
+        workers: impl IntoIterator<Item = W>,
+    ) -> Result<Self, DispatchError> {
+        Self::of_classes(Vec::new(), workers)
+    }
+
+    fn of_classes<W: Into<Arc<str>>>(
+        classes: Vec<ClassSpec>,
+        workers: impl IntoIterator<Item = W>,
+    ) -> Result<Self, DispatchError> {
         let workers = workers.into_iter().map(Into::into).collect();
         let selected = Vec::from_iter(0..classes.len());
         let mut dispatcher = Self {

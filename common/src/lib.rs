@@ -33,6 +33,8 @@
 //! | assignment | one worker's part of a placement: absolute counts under a generation |
 //! | generation | the number of a decision about placement; higher ones win |
 //! | report | from a worker: what it measured, sealed under a number (`seq`); from the master: the view of a run |
+//! | source | something with rows that are used once in the whole cluster: unique data, or the iterations of a run |
+//! | lease, stock | rows that a worker may use; what is left of them there |
 //! | entry, row | the statistics of one method and name |
 //! | intended start | when a schedule wanted a request to begin; corrected response times count from there |
 //! | delivered | planned load that really was made |
@@ -44,6 +46,7 @@ pub mod coordinator;
 pub mod criteria;
 pub mod delivered;
 pub mod dispatch;
+pub mod files;
 pub mod guest;
 pub mod http;
 pub mod ids;
@@ -57,11 +60,13 @@ pub mod preflight;
 pub mod random;
 pub mod report;
 pub mod roster;
+pub mod rows;
 pub mod scenario;
 pub mod shape;
 pub mod spawn_plan;
 pub mod stats;
 pub mod suggest;
+pub mod task_ratio;
 pub mod time;
 pub mod timeline;
 pub mod timespan;

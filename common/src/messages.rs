@@ -4,10 +4,14 @@
 //! the member decide what to say. Nothing here is sent or received.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::arrivals::Slot;
+use crate::files::{Checksum, FileChunk, FileRef};
 use crate::ids::{Generation, RunId, WorkerId};
 use crate::locust::Value;
+use crate::rows::RowRange;
 use crate::stats::StatsDelta;
 use crate::time::RunTime;
 
@@ -50,6 +54,32 @@ pub enum FromWorker {
     ClientStopped {
         /// Which run.
         run: RunId,
+    },
+    /// The worker lacks a file of its plan and asks for the chunk that begins at this offset. It waits for the answer
+    /// before it asks for more.
+    FileRequest {
+        /// The file.
+        sha256: Checksum,
+        /// Where the chunk begins.
+        offset: u64,
+    },
+    /// The worker wants rows to use.
+    RowsRequest(RowsRequest),
+    /// The worker hands back rows that it does not use.
+    RowsReturned(RowsReturned),
+    /// Setup is done.
+    SetupDone {
+        /// Which run was set up.
+        run: RunId,
+        /// The variables that every user begins with, as a JSON object, or why the run cannot begin.
+        result: Result<String, String>,
+    },
+    /// Teardown is done.
+    TeardownDone {
+        /// Which run was torn down.
+        run: RunId,
+        /// What could not be done, if anything.
+        result: Result<(), String>,
     },
     /// The worker's process is about to end, on purpose. Its users have stopped and its reports are acknowledged.
     Quit,
@@ -114,13 +144,61 @@ pub struct StatsReport {
     pub delta: StatsDelta,
 }
 
+/// A worker wants rows. Each of its messages about a source waits for the answer to the one before, and is sent again,
+/// with the same number, on a new connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowsRequest {
+    /// The run.
+    pub run: RunId,
+    /// Which rows.
+    pub source: String,
+    /// Counts this worker's messages about the source, from 1.
+    pub request: u64,
+    /// How many rows it has left of those that it has. It uses them in order, so all before these are used.
+    pub left: u64,
+    /// How many more it wants.
+    pub want: u32,
+}
+
+/// A worker hands back all rows of a source that it has left. All others that it was leased are used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowsReturned {
+    /// The run.
+    pub run: RunId,
+    /// Which rows.
+    pub source: String,
+    /// Counts this worker's messages about the source, from 1.
+    pub request: u64,
+    /// What is left.
+    pub ranges: Vec<RowRange>,
+}
+
+/// Rows for a worker, which nobody else gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowsLease {
+    /// The run.
+    pub run: RunId,
+    /// Which rows.
+    pub source: String,
+    /// The message that this is the answer to.
+    pub request: u64,
+    /// The rows; none if there are none for now.
+    pub ranges: Vec<RowRange>,
+    /// There will never be any more.
+    pub exhausted: bool,
+}
+
 /// What a worker says of itself, twice a second.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Heartbeat {
     /// What it is doing.
     pub state: WorkerState,
-    /// The users that it runs now.
+    /// The users that it runs now, as it was assigned them, together with those that have finished.
     pub users: ClassCounts,
+    /// Those of them that have ended by themselves. They count as running, so that nobody takes their place.
+    pub finished: ClassCounts,
+    /// The users that it has for the arrivals of open classes.
+    pub pool: ClassCounts,
     /// CPU time of its process, in percent of one core; can exceed 100.
     pub cpu_percent: f32,
     /// Resident memory of its process, in bytes.
@@ -174,7 +252,15 @@ pub enum ToWorker {
         reason: String,
     },
     /// What the run is about. Comes before the first assignment of a run; repeats change nothing.
-    Plan(RunPlan),
+    Plan(Arc<RunPlan>),
+    /// Set this run up, before it begins, for the whole cluster. Repeats are answered again.
+    Setup(Arc<RunPlan>),
+    /// Tear this run down, which has ended, for the whole cluster. Repeats are answered again.
+    Teardown(Arc<RunPlan>),
+    /// The answer to [`FromWorker::FileRequest`].
+    FileChunk(FileChunk),
+    /// The answer to [`FromWorker::RowsRequest`] and to [`FromWorker::RowsReturned`].
+    RowsLease(RowsLease),
     /// How many users to run.
     Spawn(Assignment),
     /// The whole cluster has reached its users.
@@ -196,7 +282,7 @@ pub enum ToWorker {
         /// What the run's clock showed when this left; `None` when there is no run.
         run_time: Option<RunTime>,
     },
-    /// Stop all users of the run, report, and say so.
+    /// Stop all users of the run, or its setup, report, and say so.
     Stop {
         /// Which run; another one is left alone.
         run: RunId,
@@ -224,8 +310,37 @@ pub struct RunPlan {
     pub seed: u64,
     /// What the run's clock showed when this left.
     pub run_time: RunTime,
+    /// The user classes that were named on the command line, with the weights that were given there; empty for all.
+    pub classes: Vec<(String, Option<f64>)>,
+    /// Only tasks with one of these tags run; empty for all.
+    pub tags: Vec<String>,
+    /// Tasks with one of these tags do not run.
+    pub exclude_tags: Vec<String>,
+    /// How many iterations the whole cluster makes, if that is limited.
+    pub iterations: Option<u64>,
+    /// The variables that every user begins with, as a JSON object.
+    pub variables: String,
+    /// The files that the scenario names. A worker asks for what it does not have.
+    pub files: Vec<FileRef>,
+    /// The sources whose rows are used once in the whole cluster. A worker asks for what its users need.
+    pub sources: Vec<String>,
     /// What only workers with Locust's wire are told.
     pub locust: LocustPlan,
+}
+
+/// The variables of a run without any.
+pub const NO_VARIABLES: &str = "{}";
+
+/// The longest variables of a run, as JSON, in bytes.
+pub const VARIABLES_BYTES_MAX: usize = 1 << 20;
+
+/// What one worker does once per run, for the whole cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// Before the run begins.
+    Setup,
+    /// After the run has ended.
+    Teardown,
 }
 
 /// What a run means to Locust's workers, which have their own locustfile.
@@ -250,4 +365,22 @@ pub struct Assignment {
     pub spawn_rate: f64,
     /// When to make the first change. Staggers the workers, so that the cluster spawns evenly.
     pub first_delay: Duration,
+    /// Its parts in the arrivals of open classes. A class that is not listed has none from now on.
+    pub arrivals: Vec<ArrivalShare>,
+}
+
+/// One worker's part in the arrivals of an open class. All workers change to their new parts at the same time of the
+/// run, so that no arrival is made twice or left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArrivalShare {
+    /// The class.
+    pub class: String,
+    /// Which of the arrivals are the worker's; `None`: none of them.
+    pub slot: Option<Slot>,
+    /// Users that may serve them at the same time.
+    pub max_users: u32,
+    /// Those due at this time and later are meant; until then, the part before is in force.
+    pub from: RunTime,
+    /// Those due at this time and later are made by nobody.
+    pub until: Option<RunTime>,
 }

@@ -1,9 +1,10 @@
 //! Preflight: what arithmetic says about a run before it starts.
 
+use crate::coordinator::ClassArrivals;
 use crate::criteria::{Comparison, Criterion, Metric};
 use crate::dispatch::{ClassSpec, Dispatcher, capacity, fixed_users};
 use crate::load::Load;
-use crate::scenario::{Scenario, Step, UserClass};
+use crate::scenario::{Scenario, Step, TaskBody, Tasks, UserClass};
 
 impl From<&UserClass> for ClassSpec {
     fn from(class: &UserClass) -> Self {
@@ -11,13 +12,30 @@ impl From<&UserClass> for ClassSpec {
     }
 }
 
-/// The user classes of a scenario as the dispatcher sees them.
+/// The user classes of a scenario with their weights and fixed counts.
 pub fn class_specs(scenario: &Scenario) -> Vec<ClassSpec> {
     scenario.users.iter().map(ClassSpec::from).collect()
 }
 
+/// Those whose users are placed, which is not the business of arrivals.
+pub fn closed_class_specs(scenario: &Scenario) -> Vec<ClassSpec> {
+    scenario.users.iter().filter(|class| class.arrivals.is_none()).map(ClassSpec::from).collect()
+}
+
+/// The user classes of a scenario whose iterations begin by a schedule.
+pub fn class_arrivals(scenario: &Scenario) -> Vec<ClassArrivals> {
+    let open = |class: &UserClass| {
+        Some(ClassArrivals { class: class.name.clone(), arrivals: class.arrivals.clone()? })
+    };
+    scenario.users.iter().filter_map(open).collect()
+}
+
 /// Why `users` cannot be given to these classes; `None` if they can.
 pub fn misfit(classes: &[ClassSpec], users: u32) -> Option<String> {
+    if classes.is_empty() {
+        // Arrivals bring their own.
+        return None;
+    }
     let fixed = fixed_users(classes);
     if u64::from(users) < fixed {
         return Some(format!(
@@ -44,14 +62,19 @@ pub fn unfinished_ramp(load: &Load) -> Option<String> {
 /// The highest number of requests per second that `users` can make if the target takes no time at all; `None` if
 /// nothing limits it.
 pub fn highest_rate(scenario: &Scenario, users: u32) -> Option<f64> {
-    let mut dispatcher = Dispatcher::new(class_specs(scenario), ["all"]).ok()?;
-    let placement = dispatcher.ramp(users);
-    let rates = scenario.users.iter().filter_map(|class| {
-        let count = f64::from(placement.of_class(&class.name)?);
-        (count > 0.0)
-            .then(|| class.wait_time.max_rate().map(|rate| count * rate * requests_per_iteration(class)))
-    });
-    rates.sum()
+    let mut dispatcher = Dispatcher::new(closed_class_specs(scenario), ["all"]).ok();
+    let placement = dispatcher.as_mut().map(|dispatcher| dispatcher.ramp(users));
+    let mut highest = 0.0;
+    for class in &scenario.users {
+        let placed = placement.and_then(|placement| placement.of_class(&class.name)).unwrap_or(0);
+        let iterations = match &class.arrivals {
+            Some(arrivals) => arrivals.peak_rate(),
+            None if placed == 0 => continue,
+            None => f64::from(placed) * class.wait_time.max_rate()?,
+        };
+        highest += iterations * requests_per_iteration(&class.tasks)?;
+    }
+    Some(highest)
 }
 
 /// What is wrong with the criteria, knowing the highest rate.
@@ -73,12 +96,56 @@ pub fn unreachable_criteria(scenario: &Scenario, criteria: &[Criterion], users: 
     criteria.iter().filter(wants_more).map(explain).collect()
 }
 
-/// The mean number of requests in one iteration.
-fn requests_per_iteration(class: &UserClass) -> f64 {
-    let requests =
-        |steps: &[Step]| steps.iter().filter(|step| matches!(step, Step::Request(_))).count() as f64;
-    let weights: f64 = class.tasks.iter().map(|task| f64::from(task.weight)).sum();
-    class.tasks.iter().map(|task| f64::from(task.weight) * requests(&task.steps)).sum::<f64>() / weights
+/// The mean number of requests in one iteration, at most; `None` if templates decide about it.
+fn requests_per_iteration(tasks: &Tasks) -> Option<f64> {
+    let visit = Visit::of(tasks)?;
+    Some(visit.requests / visit.iterations)
+}
+
+/// What one pick of a list of tasks leads to, on average.
+struct Visit {
+    iterations: f64,
+    requests: f64,
+}
+
+impl Visit {
+    fn of(tasks: &Tasks) -> Option<Self> {
+        let mut mean = Self { iterations: 0.0, requests: 0.0 };
+        let weights: f64 = tasks.iter().map(|task| f64::from(task.weight)).sum();
+        for task in tasks.iter() {
+            let (share, visit) = (f64::from(task.weight) / weights, Self::of_task(&task.body)?);
+            mean.iterations += share * visit.iterations;
+            mean.requests += share * visit.requests;
+        }
+        Some(mean)
+    }
+
+    fn of_task(body: &TaskBody) -> Option<Self> {
+        let group = match body {
+            TaskBody::Steps(steps) => return Some(Self { iterations: 1.0, requests: requests(steps)? }),
+            TaskBody::Group(group) => group,
+        };
+        // How long it is until an `interrupt` nobody knows; one pass stands for it.
+        let picks = group.iterations.unwrap_or(group.tasks.total_weight()) as f64;
+        let inner = Self::of(&group.tasks)?;
+        let hooks = requests(&group.on_start)? + requests(&group.on_stop)?;
+        Some(Self { iterations: picks * inner.iterations, requests: picks * inner.requests + hooks })
+    }
+}
+
+/// The most requests that these steps make; `None` if templates decide about it.
+fn requests(steps: &[Step]) -> Option<f64> {
+    let of_step = |step: &Step| match step {
+        Step::Request(_) => Some(1.0),
+        Step::If { then, otherwise, .. } => Some(requests(then)?.max(requests(otherwise)?)),
+        Step::Repeat { count, steps, .. } => match requests(steps)? {
+            0.0 => Some(0.0),
+            each => Some(each * count.as_constant()?.parse::<f64>().ok()?),
+        },
+        Step::ForEach { steps, .. } => requests(steps).filter(|each| *each == 0.0),
+        _ => Some(0.0),
+    };
+    steps.iter().map(of_step).sum()
 }
 
 #[cfg(test)]

@@ -40,6 +40,8 @@ pub struct Report {
     pub load: LoadFigures,
     /// Users that run now.
     pub users: u64,
+    /// The most users that ran at once, as far as anybody looked.
+    pub users_peak: Option<u64>,
     /// One row per method and name, by name.
     pub rows: Vec<Row>,
     /// All rows together.
@@ -65,14 +67,16 @@ pub struct Report {
 }
 
 /// What was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LoadFigures {
-    /// Users at the top.
+    /// Users at the top, without those that serve arrivals.
     pub users: u32,
     /// Users per second on the way.
     pub spawn_rate: f64,
     /// Seconds; `None` until stopped.
     pub run_time_s: Option<f64>,
+    /// The arrivals of open classes, each in words.
+    pub arrivals: Vec<String>,
 }
 
 /// The requests of one method and name.
@@ -271,11 +275,13 @@ impl Report {
             clock,
             phase: run.phase(),
             load: LoadFigures {
-                users: load.users,
+                users: run.spec().shape.as_ref().and_then(|shape| shape.peak_users()).unwrap_or(load.users),
                 spawn_rate: load.spawn_rate.as_per_second(),
                 run_time_s: load.run_time.map(|span| span.as_secs_f64()),
+                arrivals: run.spec().arrivals.iter().map(ToString::to_string).collect(),
             },
             users: roster.user_count(),
+            users_peak: stats.seconds().spans().iter().map(|span| span.value.users.max).max(),
             rows: stats.sorted_entries().into_iter().map(row).collect(),
             total: row(stats.total()),
             errors: error_rows(stats),
@@ -410,10 +416,13 @@ fn undelivered(run: &Run) -> Vec<String> {
     if let Some(reason) = run.cut_off() {
         reasons.push(format!("the run was cut off before its last figures came: {reason}"));
     }
+    if let Some(reason) = run.unplanned() {
+        reasons.push(format!("the load could not be planned to the end: {reason}"));
+    }
     if stats.total().requests == 0 {
         reasons.push("no request was answered".to_owned());
     }
-    if let Some(worst) = worst_shortfall(&plateaus(stats.seconds().spans())) {
+    if let Some(worst) = worst_shortfall(stats.seconds().spans()) {
         let percent = worst.delivered * 100.0;
         let (from, to) = (worst.from, worst.to);
         reasons.push(format!("from {from} s to {to} s only {percent:.1} % of the planned users ran"));

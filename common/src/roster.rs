@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::ids::{ConnectionId, Generation, WorkerId};
-use crate::messages::{ClassCounts, Heartbeat, Ready, Wire, WorkerState};
+use crate::messages::{ArrivalShare, ClassCounts, Heartbeat, Ready, Wire, WorkerState};
 use crate::time::Moment;
 
 /// A silent worker whose connection still stands is forgotten after this, as Locust's master does.
@@ -31,12 +31,20 @@ pub struct WorkerNode {
     pub state: WorkerState,
     /// When it was last heard of.
     pub last_heard: Moment,
-    /// The users that it says it runs.
+    /// The users that it says it runs, as it was assigned them, together with those that have finished.
     pub users: ClassCounts,
+    /// Those of them that have ended by themselves.
+    pub finished: ClassCounts,
+    /// The users that it says it has for the arrivals of open classes.
+    pub pool: ClassCounts,
     /// The users that it was told to run.
     pub assigned: ClassCounts,
+    /// Its parts in the arrivals of open classes, as it was told them.
+    pub arrivals: Vec<ArrivalShare>,
     /// The assignment that it was sent last.
     pub generation: Generation,
+    /// The assignment that it began to follow last: what it says of its users is about the run of that one.
+    pub following: Generation,
     /// The assignment that it completed last.
     pub settled: Generation,
     /// CPU time of its process, in percent of one core.
@@ -56,7 +64,23 @@ pub struct WorkerNode {
 impl WorkerNode {
     /// Users that it runs, over all classes.
     pub fn user_count(&self) -> u64 {
-        total(&self.users)
+        self.placed_count() + total(&self.pool)
+    }
+
+    /// Users that it runs because it was assigned them.
+    pub fn placed_count(&self) -> u64 {
+        total(&self.users) - self.finished_count()
+    }
+
+    /// Users that have ended by themselves, over all classes.
+    pub fn finished_count(&self) -> u64 {
+        // A user that is told to stop leaves both counts, one a moment before the other.
+        total(&self.finished).min(total(&self.users))
+    }
+
+    /// Whether all users that it was assigned have ended by themselves.
+    pub fn has_finished(&self) -> bool {
+        self.placed_count() == 0
     }
 
     /// Whether users may be given to it.
@@ -67,6 +91,21 @@ impl WorkerNode {
     /// Whether it runs what it was told to.
     pub fn is_settled(&self) -> bool {
         self.settled >= self.generation
+    }
+
+    /// It has begun to follow an assignment. Only the last one it was sent is known to be of the current run.
+    pub fn follow(&mut self, generation: Generation) {
+        self.state = WorkerState::Spawning;
+        if generation == self.generation {
+            self.following = generation;
+        }
+    }
+
+    /// It has no users any more.
+    pub fn clear_users(&mut self) {
+        self.users.clear();
+        self.finished.clear();
+        self.pool.clear();
     }
 
     /// It runs the users of an assignment. Only the last one it was sent counts as reached.
@@ -80,9 +119,11 @@ impl WorkerNode {
 
     /// Its orders belong to a run that is over, and so do the users that it was last heard to run.
     pub fn forget_orders(&mut self) {
-        self.users.clear();
+        self.clear_users();
         self.assigned.clear();
+        self.arrivals.clear();
         self.generation = Generation::default();
+        self.following = Generation::default();
         self.settled = Generation::default();
     }
 
@@ -105,6 +146,10 @@ impl WorkerNode {
     pub fn update(&mut self, heartbeat: Heartbeat) {
         self.state = heartbeat.state;
         self.users = heartbeat.users;
+        self.pool = heartbeat.pool;
+        if self.following > Generation::default() {
+            self.finished = heartbeat.finished;
+        }
         self.cpu_percent = heartbeat.cpu_percent;
         self.memory_bytes = heartbeat.memory_bytes;
         self.wakeup_lag = heartbeat.wakeup_lag;
@@ -152,7 +197,10 @@ impl Roster {
             return Err(RosterFull);
         }
         // A worker that lost its connection and not its run goes on running its users.
-        let users = old.filter(|_| ready.run.is_some()).map(|node| node.users.clone()).unwrap_or_default();
+        let resumed = old.filter(|_| ready.run.is_some());
+        let users = |of: fn(&WorkerNode) -> &ClassCounts| resumed.map(of).cloned().unwrap_or_default();
+        let (placed, pool) = (users(|node| &node.users), users(|node| &node.pool));
+        let finished = users(|node| &node.finished);
         let replaced = old.map(|node| node.connection);
         if let Some(old) = replaced {
             self.by_connection.remove(&old);
@@ -166,9 +214,13 @@ impl Roster {
             capabilities: ready.capabilities.clone(),
             state: WorkerState::Ready,
             last_heard: now,
-            users,
+            users: placed,
+            pool,
+            finished,
             assigned: ClassCounts::new(),
+            arrivals: Vec::new(),
             generation: Generation::default(),
+            following: Generation::default(),
             settled: Generation::default(),
             cpu_percent: 0.0,
             memory_bytes: 0,
@@ -223,16 +275,21 @@ impl Roster {
         self.nodes.is_empty()
     }
 
-    /// Users that the workers say they run.
+    /// Users that the workers say they run, for whatever reason.
     pub fn user_count(&self) -> u64 {
         self.iter().filter(|node| node.state != WorkerState::Missing).map(WorkerNode::user_count).sum()
     }
 
-    /// Users of the workers that were heard of lately and are not leaving: nobody knows whether the silent ones still
-    /// run theirs, and users of the others begin nothing more.
+    /// Users that have ended by themselves on the workers that can be given users.
+    pub fn finished_count(&self) -> u64 {
+        self.active().map(WorkerNode::finished_count).sum()
+    }
+
+    /// Users that were assigned to workers and run on them, without those of workers that were not heard of lately or
+    /// are leaving: nobody knows whether the silent ones still run theirs, and users of the others begin nothing more.
     pub fn live_user_count(&self, now: Moment) -> u64 {
         let heard = |node: &&WorkerNode| node.silence(now) < node.wire.doubtful_after();
-        self.active().filter(heard).map(WorkerNode::user_count).sum()
+        self.active().filter(heard).map(WorkerNode::placed_count).sum()
     }
 
     /// Marks the workers that were silent for [`Wire::liveness`] as missing and returns what is known of them. One that
@@ -302,6 +359,33 @@ mod tests {
         assert_eq!(roster.admit(Moment::ZERO, ConnectionId(2), &ready("h1_a")), Ok(Some(ConnectionId(1))));
         assert!(roster.remove(ConnectionId(1)).is_none(), "the end of the old connection takes nobody away");
         assert_eq!(roster.iter().len(), 1);
+    }
+
+    #[test]
+    fn users_that_have_finished_do_not_count_once_it_is_known_whose_they_are() {
+        let counts = |users| ClassCounts::from([("A".to_owned(), users)]);
+        let mut roster = Roster::default();
+        roster.admit(Moment::ZERO, ConnectionId(1), &ready("h1_a")).unwrap();
+        let node = roster.on(ConnectionId(1)).unwrap();
+        let mut check = |users, finished, expected: (u64, u64)| {
+            node.update(Heartbeat {
+                users: counts(users),
+                finished: counts(finished),
+                ..Heartbeat::default()
+            });
+            assert_eq!((node.user_count(), node.finished_count()), expected, "{users} {finished}");
+            node.generation = Generation(7);
+            node.follow(Generation(7));
+        };
+        check(4, 4, (4, 0));
+        check(4, 3, (1, 3));
+        check(2, 3, (0, 2));
+        let node = roster.on(ConnectionId(1)).unwrap();
+        node.forget_orders();
+        node.generation = Generation(8);
+        node.follow(Generation(7));
+        node.update(Heartbeat { users: counts(4), finished: counts(4), ..Heartbeat::default() });
+        assert_eq!(node.finished_count(), 0, "that was the run before");
     }
 
     #[test]

@@ -167,6 +167,7 @@ mod tests {
             users: counts(assigned),
             spawn_rate,
             first_delay: Duration::from_millis(first_delay_ms),
+            arrivals: Vec::new(),
         };
         let mut plan = SpawnPlan::new(Moment::ZERO, &counts(running), &assignment);
         let mut story = Vec::new();

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::WorkerId;
+use crate::rows::{ITERATIONS, label};
 use crate::time::RunTime;
 
 /// Something that happened.
@@ -69,6 +70,24 @@ pub enum EventKind {
         /// What it said.
         reason: String,
     },
+    /// All rows of a source are used, or with workers that were lost.
+    RowsExhausted {
+        /// The source.
+        source: String,
+        /// How many rows it had.
+        total: u64,
+        /// How many of them were with workers that were lost.
+        withheld: u64,
+    },
+    /// A worker was lost with rows that it may have used.
+    RowsWithheld {
+        /// Their source.
+        source: String,
+        /// How many.
+        rows: u64,
+        /// The worker.
+        worker: WorkerId,
+    },
     /// The run was told to stop.
     StopRequested {
         /// By what.
@@ -76,6 +95,11 @@ pub enum EventKind {
     },
     /// All users have stopped, or were given up.
     Stopped,
+    /// What one worker should have done after the end of the run was not done, or not all of it.
+    TeardownFailed {
+        /// Why.
+        reason: String,
+    },
     /// A criterion was judged.
     Criterion {
         /// The criterion and what was measured.
@@ -103,8 +127,27 @@ impl fmt::Display for EventKind {
             Self::WorkerReturned { worker } => write!(f, "worker {worker} is back"),
             Self::WorkerDrained { worker } => write!(f, "worker {worker} drained and left"),
             Self::WorkerFailed { worker, reason } => write!(f, "worker {worker}: {reason}"),
+            Self::RowsExhausted { source, total, withheld: 0 } => {
+                let verb = if source == ITERATIONS { "have begun" } else { "rows are used" };
+                write!(f, "{}: all {total} {verb}", label(source))
+            }
+            Self::RowsExhausted { source, total, withheld } => {
+                let used = total.saturating_sub(*withheld);
+                let verb = if source == ITERATIONS { "have begun" } else { "rows are used" };
+                let lost = "with workers that were lost";
+                write!(f, "{}: {used} of {total} {verb}, {withheld} were {lost}", label(source))
+            }
+            Self::RowsWithheld { source, rows, worker } => {
+                let what =
+                    if source == ITERATIONS { "iterations".to_owned() } else { format!("rows of {source}") };
+                write!(
+                    f,
+                    "{rows} {what} were with worker {worker} when it was lost and are not used again unless it returns"
+                )
+            }
             Self::StopRequested { reason } => write!(f, "stopping: {reason}"),
             Self::Stopped => f.write_str("stopped"),
+            Self::TeardownFailed { reason } => write!(f, "teardown failed: {reason}"),
             Self::Criterion { judgement, met: true } => write!(f, "criterion met: {judgement}"),
             Self::Criterion { judgement, met: false } => write!(f, "criterion not met: {judgement}"),
         }
@@ -145,6 +188,27 @@ impl Timeline {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_are_told_of_by_what_they_are() {
+        let check = |event: EventKind, expected: &str| assert_eq!(event.to_string(), expected);
+        let exhausted = |source: &str, withheld| EventKind::RowsExhausted {
+            source: source.to_owned(),
+            total: 100,
+            withheld,
+        };
+        check(exhausted("accounts", 0), "data accounts: all 100 rows are used");
+        check(
+            exhausted("accounts", 12),
+            "data accounts: 88 of 100 rows are used, 12 were with workers that were lost",
+        );
+        check(exhausted(ITERATIONS, 0), "iterations: all 100 have begun");
+        let (source, worker) = ("accounts".to_owned(), WorkerId::new("w-3").unwrap());
+        check(
+            EventKind::RowsWithheld { source, rows: 12, worker },
+            "12 rows of accounts were with worker w-3 when it was lost and are not used again unless it returns",
+        );
+    }
 
     #[test]
     fn what_does_not_fit_is_counted() {

@@ -2,7 +2,8 @@
 //! break. Every seed is another story of workers that join, leave, get lost and die; whatever happens, users, spawn
 //! rate and figures must add up, and every run must end.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt;
@@ -18,6 +19,7 @@ use sentinel_common::messages::{
 };
 use sentinel_common::random::UserRng;
 use sentinel_common::roster::total;
+use sentinel_common::rows::Stock;
 use sentinel_common::spawn_plan::{Change, SpawnPlan};
 use sentinel_common::stats::{EntryDelta, EntryKey, RateDelta, StatsDelta};
 use sentinel_common::time::Moment;
@@ -30,6 +32,9 @@ const WORKERS_MAX: usize = 8;
 
 /// Requests per second that every user makes.
 const REQUESTS_PER_SECOND: f64 = 3.0;
+
+/// The source of the rows that every request takes one of, in runs that have it.
+const SOURCE: &str = "accounts";
 
 /// The longest that a message takes on a healthy connection.
 const LATENCY_MAX: Duration = Duration::from_millis(50);
@@ -107,6 +112,10 @@ struct Swarm {
     fraction: f64,
     /// Requests that nobody has collected.
     open: u64,
+    /// Where requests take rows from, if the run has any.
+    stock: Option<Stock>,
+    /// A request waits for a row.
+    thirsty: bool,
     /// Counts the moments at which everything measured before became void.
     epoch: u64,
 }
@@ -122,6 +131,8 @@ struct Worker {
     leaving: bool,
     /// Requests that its users really made, by run.
     truth: HashMap<RunId, u64>,
+    /// Rows that its users took and that were not entered in the books yet.
+    taken: Vec<u64>,
 }
 
 struct World {
@@ -134,6 +145,8 @@ struct World {
     queued: u64,
     target: u64,
     rate: f64,
+    /// Rows that were used in this run.
+    used: BTreeSet<u64>,
     /// Spawns of the last second.
     spawns: VecDeque<Moment>,
     /// The highest target and spawn rate since the cluster was last at its target.
@@ -160,6 +173,7 @@ impl World {
             queued: 0,
             target: 0,
             rate: 0.0,
+            used: BTreeSet::new(),
             spawns: VecDeque::new(),
             highest_target: 0,
             highest_rate: 0.0,
@@ -194,6 +208,7 @@ impl World {
             died: false,
             leaving: false,
             truth: HashMap::new(),
+            taken: Vec::new(),
         });
     }
 
@@ -299,11 +314,21 @@ impl World {
             classes: vec![class("A", 3.0, 0), class("B", 1.0, 0), class("C", 0.0, 2)],
             scenario: ScenarioSource { name: String::new(), text: Some(String::new()) },
             parsed_options: Vec::new(),
+            named_classes: Vec::new(),
+            tags: Vec::new(),
+            exclude_tags: Vec::new(),
+            iterations: None,
+            has_setup: false,
+            has_teardown: false,
+            files: Arc::default(),
+            sources: BTreeMap::new(),
             profile: None,
             host: None,
             stop_timeout: STOP_TIMEOUT,
             reset_stats: false,
             seed: 1,
+            shape: None,
+            arrivals: Vec::new(),
         }
     }
 
@@ -353,6 +378,9 @@ impl World {
         }
         for worker in self.workers.iter_mut().filter(|worker| worker.alive) {
             worker.advance(self.now, &mut self.spawns);
+            for row in worker.taken.drain(..) {
+                assert!(self.used.insert(row), "row {row} is used again by {}", worker.id);
+            }
         }
         while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= self.now) {
             let event = entry.remove();
@@ -385,7 +413,10 @@ impl World {
                 let worker = &mut self.workers[worker];
                 if worker.alive && worker.swarm.epoch == epoch {
                     worker.count(self.now);
-                    worker.swarm.live = 0;
+                    (worker.swarm.live, worker.swarm.fraction) = (0, 0.0);
+                    let left = worker.swarm.stock.take().map(|mut stock| stock.withdraw(u64::MAX));
+                    let left = left.map(|rows| (SOURCE.to_owned(), rows)).into_iter().collect();
+                    worker.member.handle_rows_left(self.now, left);
                     let last = worker.measured();
                     worker.member.handle_drained(self.now, &last);
                 }
@@ -453,19 +484,37 @@ impl World {
             member::Effect::Send(message) => self.send_to_master(index, message),
             member::Effect::Beat { state } => {
                 let users = worker.swarm.running.clone();
-                self.send_to_master(
-                    index,
-                    FromWorker::Heartbeat(Heartbeat { state, users, ..Heartbeat::default() }),
-                );
+                // Users that find no row end by themselves.
+                let dry = worker.swarm.stock.as_ref().is_some_and(Stock::is_dry);
+                let finished = if dry { users.clone() } else { ClassCounts::new() };
+                let heartbeat = Heartbeat { state, users, finished, ..Heartbeat::default() };
+                self.send_to_master(index, FromWorker::Heartbeat(heartbeat));
             }
-            member::Effect::Prepare(plan) => {
+            member::Effect::Hook { .. } | member::Effect::EndHook => unreachable!("no run is set up"),
+            member::Effect::Abandon => unreachable!("a run ends before the next one begins"),
+            member::Effect::Prepare { plan, .. } => {
                 worker.count(now);
                 let epoch = worker.swarm.epoch + 1;
-                worker.swarm = Swarm { run: Some(plan.run), epoch, counted_until: now, ..Swarm::default() };
+                let stock = plan.sources.iter().any(|source| source == SOURCE).then(Stock::default);
+                worker.swarm = Swarm {
+                    stock,
+                    run: Some(plan.run.clone()),
+                    epoch,
+                    counted_until: now,
+                    ..Swarm::default()
+                };
             }
             member::Effect::Apply(assignment) => worker.apply(now, &assignment),
+            member::Effect::Rows { source, ranges, exhausted } => {
+                assert_eq!(source, SOURCE);
+                if let Some(stock) = worker.swarm.stock.as_mut() {
+                    stock.supply(ranges, exhausted);
+                }
+                worker.ask_for_rows(now);
+            }
             member::Effect::Collect => {
                 worker.count(now);
+                worker.hand_back_idle_rows(now);
                 let (epoch, delta) = (worker.swarm.epoch, worker.measured());
                 let at = self.within(ms(20));
                 self.push(at, Event::Collected(index, epoch, delta));
@@ -577,6 +626,16 @@ impl World {
             && !self.workers.iter().any(|worker| worker.alive && busy(worker))
     }
 
+    /// Every row was used, or is known to be with nobody who may use it. Returns how many were not used.
+    fn check_rows(&self) -> u64 {
+        let ledger = &self.coordinator.run().expect("it was started").rows()[SOURCE];
+        let unused = ledger.total() - self.used.len() as u64;
+        // Of what is withheld, some may have been used. What is free was with a worker that was lost and came back.
+        let accounted = ledger.withheld() + ledger.free();
+        assert!(unused <= accounted, "{unused} rows were not used, {accounted} are accounted for");
+        unused
+    }
+
     /// Every request of every worker that could hand it over was counted once.
     fn check_figures(&self) {
         let run = self.coordinator.run().expect("it was started");
@@ -612,6 +671,7 @@ impl Worker {
             assert!(self.member.poll_timeout() > now, "{} spins", self.id);
         }
         self.count(now);
+        self.ask_for_rows(now);
         while let Some(change) = self.swarm.plan.due(now) {
             match change {
                 Change::Spawn(class) => {
@@ -643,11 +703,41 @@ impl Worker {
         let seconds = now.saturating_since(self.swarm.counted_until).as_secs_f64();
         self.swarm.counted_until = now;
         self.swarm.fraction += self.swarm.live as f64 * REQUESTS_PER_SECOND * seconds;
-        let made = self.swarm.fraction as u64;
+        let made = self.take_rows(self.swarm.fraction as u64);
         self.swarm.fraction -= made as f64;
         self.swarm.open += made;
         if let Some(run) = self.swarm.run.clone() {
             *self.truth.entry(run).or_default() += made;
+        }
+    }
+
+    /// Takes a row for every request, as far as there are any; without rows to take, all can be made.
+    fn take_rows(&mut self, requests: u64) -> u64 {
+        let Some(stock) = self.swarm.stock.as_mut() else {
+            return requests;
+        };
+        let before = self.taken.len();
+        self.taken.extend((0..requests).map_while(|_| stock.take()));
+        let made = (self.taken.len() - before) as u64;
+        self.swarm.thirsty = made < requests;
+        // Users that wait for a row make no other request meanwhile.
+        self.swarm.fraction = self.swarm.fraction.min((made + self.swarm.live) as f64);
+        made
+    }
+
+    fn ask_for_rows(&mut self, now: Moment) {
+        let waiting = if self.swarm.thirsty { self.swarm.live as u32 } else { 0 };
+        if let Some(want) = self.swarm.stock.as_mut().and_then(|stock| stock.want(now, waiting)) {
+            self.member.handle_rows_wanted(now, SOURCE, want);
+        }
+    }
+
+    fn hand_back_idle_rows(&mut self, now: Moment) {
+        if let Some(stock) = self.swarm.stock.as_mut()
+            && stock.look()
+        {
+            let idle = stock.withdraw(u64::MAX);
+            self.member.handle_rows_idle(now, SOURCE, idle);
         }
     }
 
@@ -713,6 +803,41 @@ fn tell(seed: u64, faults: &[Fault]) {
             world.coordinator.start(world.now, World::spec("run-2"), load);
         }
     }
+}
+
+/// A run in which every request takes a row. Returns how many rows were not used.
+fn tell_of_rows(seed: u64, faults: &[Fault]) -> u64 {
+    let _story = Story(seed);
+    let mut world = World::new(seed);
+    let load = world.random_load();
+    world.aim(load);
+    let rows = world.rng.random_range(1..=40) * u64::from(load.users);
+    let sources = BTreeMap::from([(SOURCE.to_owned(), rows)]);
+    let spec = RunSpec { sources, ..World::spec("run-1") };
+    let expect_workers = world.rng.random_range(1..=3);
+    let autostart = Autostart { spec, load, expect_workers, max_wait: None };
+    world.coordinator.start_when_ready(world.now, autostart);
+    world.join();
+    trouble(&mut world, &[Fault::Join], 4, secs(3));
+    let count = world.rng.random_range(0..10);
+    trouble(&mut world, faults, count, secs(15));
+    world.play(world.now + secs(15));
+    world.play_until(secs(3600), "all users have finished and the run is over", World::is_over);
+    world.check_figures();
+    world.check_rows()
+}
+
+#[test]
+fn a_calm_cluster_uses_every_row_once() {
+    for seed in 3 * SEEDS..4 * SEEDS {
+        assert_eq!(tell_of_rows(seed, &Fault::CALM), 0, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_cluster_in_trouble_uses_no_row_twice_and_knows_of_every_other() {
+    let unused: u64 = (4 * SEEDS..6 * SEEDS).map(|seed| tell_of_rows(seed, &Fault::ROUGH)).sum();
+    assert!(unused > 0, "somebody was lost with rows");
 }
 
 #[test]

@@ -4,15 +4,19 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand::Rng;
 use sentinel_common::random::UserRng;
-use sentinel_common::scenario::{Body, RenderContext, RequestStep, Scenario, Step, Task, Value};
+use sentinel_common::scenario::{
+    Answer, Body, Identity, Outside, RenderContext, RequestStep, Scenario, Step, Task, Value,
+};
 use serde_json::{Value as Json, json};
 
 /// A user of seed 1.
 fn user(class: &str, index: u64) -> RenderContext {
-    RenderContext::new(UserRng::for_user(1, class, index), class, index, "http://a")
+    let identity = Identity { run_id: "r-1", seed: 1, class, index, host: "http://a" };
+    RenderContext::new(&identity, &Outside::default())
 }
 
 fn load(text: &str) -> Scenario {
@@ -25,7 +29,7 @@ fn request(request: &str) -> RequestStep {
         "users: {{ A: {{ tasks: [{{ name: t, steps: [{{ set: {{ n: 3, items: \"{{{{ ['a', 1] }}}}\", word: hi }} }}, \
          {{ {request} }}] }}] }} }}"
     ));
-    match &scenario.users[0].tasks[0].steps[1] {
+    match &scenario.users[0].tasks[0].steps()[1] {
         Step::Request(request) => RequestStep::clone(request),
         step => panic!("{step:?}"),
     }
@@ -39,6 +43,13 @@ fn prepared_user(index: u64) -> RenderContext {
     user.set(&Arc::from("items"), Value::from(vec![Value::from("a"), Value::from(1)]));
     user.set(&Arc::from("word"), Value::from("hi"));
     user
+}
+
+/// What a request says about an answer without headers.
+fn check_answer(request: &RequestStep, status: u16, body: &[u8], user: &RenderContext) -> Result<(), String> {
+    let headers = http::HeaderMap::new();
+    let answer = Answer::new(status, &headers, body, Duration::ZERO, &|_| None);
+    request.expect.check(&answer, user)
 }
 
 /// The JSON body that `tree` renders to, as text.
@@ -178,7 +189,7 @@ fn assignments_see_those_before_them_and_keep_their_types() {
     let scenario = load(
         "users: { A: { tasks: [{ name: t, steps: [{ set: { a: 5, b: '{{ a + 1 }}', c: 'x{{ b }}', d: 1.5, e: true } }] }] } }",
     );
-    let Step::Set(assignments) = &scenario.users[0].tasks[0].steps[0] else { panic!("no set") };
+    let Step::Set(assignments) = &scenario.users[0].tasks[0].steps()[0] else { panic!("no set") };
     let mut user = user("A", 0);
     user.assign(assignments).unwrap();
     let values: HashMap<&str, String> = assignments
@@ -276,7 +287,7 @@ fn expectations_judge_status_body_and_json() {
     .to_string();
     let check = |expect: &str, status: u16, expected: Result<(), &str>| {
         let request = request(&format!("get: /, expect: {expect}"));
-        let verdict = request.expect.check(status, body.as_bytes(), &prepared_user(0));
+        let verdict = check_answer(&request, status, body.as_bytes(), &prepared_user(0));
         assert_eq!(verdict, expected.map_err(str::to_owned), "{expect} {status}");
     };
     check("{}", 200, Ok(()));
@@ -329,7 +340,7 @@ fn expectations_judge_status_body_and_json() {
 fn a_body_that_is_no_json_fails_json_expectations_only() {
     let check = |expect: &str, expected: Result<(), String>| {
         let request = request(&format!("get: /, expect: {expect}"));
-        assert_eq!(request.expect.check(200, b"<html>", &prepared_user(0)), expected, "{expect}");
+        assert_eq!(check_answer(&request, 200, b"<html>", &prepared_user(0)), expected, "{expect}");
     };
     check("{ json: { a: absent } }", Err("expected a JSON body".to_owned()));
     check("{ status: 200 }", Ok(()));
@@ -448,7 +459,8 @@ fn tasks_are_picked_by_their_weights() {
     let mut rng = UserRng::for_user(1, "A", 0);
     let mut counts: HashMap<String, u32> = HashMap::new();
     for _ in 0..100_000 {
-        let task: &Task = scenario.users[0].tasks.pick(&mut rng);
+        let tasks = &scenario.users[0].tasks;
+        let task: &Task = &tasks[tasks.pick(0, &mut rng)];
         *counts.entry(task.name.to_string()).or_default() += 1;
     }
     for (name, expected) in [("a", 70_000_u32), ("b", 10_000), ("c", 20_000)] {
@@ -468,7 +480,7 @@ const FRAUD: &str = include_str!("../../loadtest/fraud.yaml");
 
 /// The step of a task of the fraud scenario at `index`.
 fn fraud_request(task: usize, index: usize) -> RequestStep {
-    match &load(FRAUD).users[0].tasks[task].steps[index] {
+    match &load(FRAUD).users[0].tasks[task].steps()[index] {
         Step::Request(request) => RequestStep::clone(request),
         step => panic!("{step:?}"),
     }
@@ -499,7 +511,7 @@ fn the_fraud_scenario_posts_single_transactions() {
         check_transaction(&serde_json::from_slice(&out).unwrap());
     }
     let check = |body: &[u8], expected: Result<(), &str>| {
-        assert_eq!(request.expect.check(200, body, &user), expected.map_err(str::to_owned));
+        assert_eq!(check_answer(&request, 200, body, &user), expected.map_err(str::to_owned));
     };
     check(b"{\"fraud_probability\": 0.1, \"is_fraud\": false}", Ok(()));
     check(b"{\"is_fraud\": false}", Err("expected JSON fraud_probability to exist"));
@@ -509,9 +521,7 @@ fn the_fraud_scenario_posts_single_transactions() {
 fn the_fraud_scenario_posts_batches_of_5_to_20() {
     let scenario = load(FRAUD);
     let batch = &scenario.users[0].tasks[1];
-    let [Step::Set(assignments), Step::Request(request)] = batch.steps.as_slice() else {
-        panic!("{batch:?}")
-    };
+    let [Step::Set(assignments), Step::Request(request)] = batch.steps() else { panic!("{batch:?}") };
     let Body::Json(template) = &request.body else { panic!("no JSON") };
     let mut user = user("FraudInferenceUser", 3);
     for _ in 0..50 {
@@ -525,8 +535,8 @@ fn the_fraud_scenario_posts_batches_of_5_to_20() {
         let name = request.name.as_ref().unwrap().render(&user).unwrap().into_owned();
         assert_eq!(name, format!("/batch_predict [size={}]", transactions.len()));
         let answer = |total: usize| json!({ "total_processed": total }).to_string();
-        assert_eq!(request.expect.check(200, answer(transactions.len()).as_bytes(), &user), Ok(()));
-        let short = request.expect.check(200, answer(transactions.len() - 1).as_bytes(), &user);
+        assert_eq!(check_answer(request, 200, answer(transactions.len()).as_bytes(), &user), Ok(()));
+        let short = check_answer(request, 200, answer(transactions.len() - 1).as_bytes(), &user);
         assert_eq!(short, Err("expected JSON total_processed to equal {{ n }}".to_owned()));
     }
 }

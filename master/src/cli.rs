@@ -16,6 +16,10 @@ use sentinel_worker::logging::LogLevel;
 #[derive(Debug, Parser)]
 #[command(name = "sentinel-master", version, max_term_width = 100)]
 pub struct Args {
+    /// Run only these user classes of the scenario
+    #[arg(value_name = "USER_CLASSES", help_heading = "Test")]
+    pub classes: Vec<String>,
+
     /// The scenario; or locustfiles with commas in between, for workers of Locust's
     #[arg(short = 'f', long, value_name = "FILE", env = "LOCUST_LOCUSTFILE", help_heading = "Test")]
     pub locustfile: Option<PathBuf>,
@@ -24,11 +28,11 @@ pub struct Args {
     #[arg(long, value_name = "NAME[:WEIGHT],...", env = "LOCUST_USER_CLASSES", help_heading = "Test")]
     pub user_classes: Option<String>,
 
-    /// Run only tasks with one of these tags (on Locust's workers)
+    /// Run only tasks with one of these tags
     #[arg(short = 'T', long, value_name = "TAG", num_args = 0.., env = "LOCUST_TAGS", help_heading = "Test")]
     pub tags: Vec<String>,
 
-    /// Run no task with one of these tags (on Locust's workers)
+    /// Run no task with one of these tags
     #[arg(short = 'E', long, value_name = "TAG", num_args = 0.., env = "LOCUST_EXCLUDE_TAGS", help_heading = "Test")]
     pub exclude_tags: Vec<String>,
 
@@ -62,9 +66,17 @@ pub struct Args {
     #[arg(short = 't', long, value_name = "TIME", env = "LOCUST_RUN_TIME", value_parser = parse_timespan, help_heading = "Test")]
     pub run_time: Option<Duration>,
 
+    /// Run so many iterations of tasks over the whole cluster, then stop
+    #[arg(short = 'i', long, value_name = "N", env = "LOCUST_ITERATIONS", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Test")]
+    pub iterations: Option<u64>,
+
     /// Take users, spawn rate, run time and more from this profile of the scenario; options override it
     #[arg(long, value_name = "NAME", env = "SENTINEL_PROFILE", help_heading = "Test")]
     pub profile: Option<String>,
+
+    /// Draw the random values of templates, tasks and waits from this seed, to repeat a run [default: a new one]
+    #[arg(long, value_name = "N", env = "SENTINEL_SEED", help_heading = "Test")]
+    pub seed: Option<u64>,
 
     /// Run without the web page: start as soon as the workers are there, end when the run ends
     #[arg(long, env = "LOCUST_HEADLESS", value_parser = BoolishValueParser::new(), help_heading = "Test")]
@@ -117,6 +129,26 @@ pub struct Args {
     /// Try Sentinel out: load a fraud inference API that runs inside this process, with a local worker
     #[arg(long, help_heading = "Workers")]
     pub demo: bool,
+
+    /// Print the JSON Schema of scenario files, for editors, and exit
+    #[arg(long, group = "inspection", help_heading = "Scenario")]
+    pub print_schema: bool,
+
+    /// Carry out every task once, print each request and answer, and exit; needs no workers
+    #[arg(long, group = "inspection", help_heading = "Scenario")]
+    pub dry_run: bool,
+
+    /// List the user classes of the scenario and exit
+    #[arg(short = 'l', long, group = "inspection", help_heading = "Scenario")]
+    pub list: bool,
+
+    /// Print how often each task is picked and exit
+    #[arg(long, group = "inspection", help_heading = "Scenario")]
+    pub show_task_ratio: bool,
+
+    /// Print how often each task is picked as JSON and exit
+    #[arg(long, group = "inspection", help_heading = "Scenario")]
+    pub show_task_ratio_json: bool,
 
     /// Print the final statistics as JSON to standard output
     #[arg(long, help_heading = "Output")]

@@ -117,6 +117,10 @@ impl<P: FnMut(&Report)> Control<P> {
                     );
                     return Some(exit_code::FAILURES);
                 }
+                Some(Outcome::SetupFailed { reason }) => {
+                    tracing::error!("The run did not begin: {reason}");
+                    return Some(exit_code::FAILURES);
+                }
                 None if self.interrupted && self.coordinator.run().is_none() => {
                     tracing::warn!("Interrupted before the run began");
                     return Some(exit_code::FAILURES);

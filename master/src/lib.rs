@@ -15,8 +15,10 @@
 pub mod cli;
 pub mod console;
 pub mod control;
+pub mod definition;
 #[cfg(feature = "demo")]
 mod demo;
+mod inspect;
 pub mod listener;
 mod local;
 pub mod settings;
@@ -37,6 +39,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::cli::Args;
 use crate::console::Console;
 use crate::control::Command;
+use crate::inspect::Inspection;
 use crate::local::LocalWorkers;
 use crate::settings::Settings;
 use crate::transport::Hub;
@@ -47,6 +50,12 @@ const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Does what the command line says, and what `commands` say meanwhile, and returns the exit code.
 pub async fn run(args: Args, commands: mpsc::Receiver<Command>) -> u8 {
+    if let Some(inspection) = Inspection::of(&args) {
+        return inspection.answer(&args).await.unwrap_or_else(|error| {
+            eprintln!("sentinel-master: {error:#}");
+            exit_code::USAGE
+        });
+    }
     match prepare(&args).await {
         Ok((settings, listener)) => match serve(settings, listener, commands).await {
             Ok(code) => code,
@@ -139,8 +148,11 @@ async fn serve(
 
 fn announce(settings: &Settings, address: std::net::SocketAddr) {
     tracing::info!("Starting Sentinel {} master", env!("CARGO_PKG_VERSION"));
-    let name = &settings.autostart.spec.scenario.name;
-    tracing::info!("Scenario: {name}; target: {}", settings.host.as_deref().unwrap_or("several hosts"));
+    let spec = &settings.autostart.spec;
+    // Workers of Locust's draw from no seed of ours.
+    let seed = spec.scenario.text.as_ref().map(|_| format!("; seed {}", spec.seed)).unwrap_or_default();
+    let target = settings.host.as_deref().unwrap_or("several hosts");
+    tracing::info!("Scenario: {}; target: {target}{seed}", spec.scenario.name);
     tracing::info!("Listening for workers on {address}");
     for note in &settings.notes {
         tracing::warn!("{note}");

@@ -1,19 +1,23 @@
 //! What the command line means: the scenario read, the profile applied, every mistake found before anything starts.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sentinel_common::coordinator::{Autostart, RunSpec, ScenarioSource};
+use sentinel_common::coordinator::{Autostart, ClassArrivals, RunSpec, ScenarioSource};
 use sentinel_common::criteria::Criterion;
 use sentinel_common::dispatch::{ClassSpec, fixed_users};
+use sentinel_common::files::FileStore;
 use sentinel_common::ids::RunId;
 use sentinel_common::load::{BadLoad, Load};
 use sentinel_common::locust::{LocustfileReply, LocustfileSource, Value};
 use sentinel_common::preflight;
-use sentinel_common::scenario::{Host, HostError, Notes, ProfileLoad, Scenario, UnknownProfile};
+use sentinel_common::scenario::{Host, HostError, ProfileLoad, Scenario, Selection};
+use sentinel_common::shape::Shape;
 use thiserror::Error;
 
 use crate::cli::Args;
+use crate::definition::{BadScenario, Definition};
 use crate::source::{self, Source, SourceError};
 use crate::user_classes::{self, NamedClass, UserClassesError};
 
@@ -68,12 +72,20 @@ pub enum UsageError {
         "workers inside this process cannot run {0}; start locust --worker instead of using --local-workers"
     )]
     LocalWorkers(String),
-    /// The scenario has mistakes; one line each.
-    #[error("the scenario cannot be used:\n{0}")]
-    Scenario(Notes),
-    /// The scenario has no such profile.
+    /// Only scenarios can be looked into.
+    #[error("{0} is a locustfile, which only Locust can look into: use locust with the same option")]
+    Locustfile(String),
+    /// Locust's workers do not count iterations.
+    #[error("--iterations needs a scenario: workers of Locust's, which run {0}, do not count iterations")]
+    Iterations(String),
+    /// Arrivals have a number of their own.
+    #[error(
+        "--iterations is about users that begin their iterations; arrivals end with --run-time or their stages"
+    )]
+    IterationsOfArrivals,
+    /// The scenario cannot be used.
     #[error(transparent)]
-    Profile(#[from] UnknownProfile),
+    Scenario(#[from] BadScenario),
     /// Impossible users or spawn rate.
     #[error(transparent)]
     Load(#[from] BadLoad),
@@ -96,10 +108,18 @@ pub enum UsageError {
     },
 }
 
-/// What users do, read and checked.
-struct Definition {
+/// What users do, and all that follows from it.
+struct Plan {
     scenario: ScenarioSource,
+    selection: Selection,
     classes: Vec<ClassSpec>,
+    /// The classes whose users are placed.
+    placed: Vec<ClassSpec>,
+    files: Arc<FileStore>,
+    shape: Option<Arc<Shape>>,
+    arrivals: Vec<ClassArrivals>,
+    sources: Vec<(String, u64)>,
+    hooks: Hooks,
     load: Load,
     criteria: Vec<Criterion>,
     /// Where all requests go, if it is one host.
@@ -108,30 +128,53 @@ struct Definition {
     locustfile: LocustfileReply,
 }
 
+/// What is done once per run.
+#[derive(Clone, Copy, Default)]
+struct Hooks {
+    setup: bool,
+    teardown: bool,
+}
+
 impl Settings {
-    /// Finds out what `args` mean. `run` and `seed` identify the run that will come of it. `demo_host` is where the
-    /// demo's target listens, if there is one.
+    /// Finds out what `args` mean. `run` and `seed` identify the run that will come of it, unless `args` name a seed.
+    /// `demo_host` is where the demo's target listens, if there is one.
     ///
     /// # Errors
     /// A mistake of whoever started the program.
     pub fn resolve(args: &Args, run: RunId, seed: u64, demo_host: Option<&str>) -> Result<Self, UsageError> {
-        let named = user_classes::parse(args.user_classes.as_deref().unwrap_or_default())?;
+        let named = named_classes(args)?;
         let forced = forced_host(args, demo_host)?;
-        let definition = match source::find(args.locustfile.as_deref(), args.demo, !named.is_empty())? {
-            Source::Scenario { name, text, built_in } => {
-                from_scenario(args, &named, forced.as_ref(), name, text, built_in)?
+        let plan = match source::find(args.locustfile.as_deref(), args.demo, !named.is_empty())? {
+            Source::Scenario { name, text, folder } => {
+                from_scenario(args, &named, forced.as_ref(), name, text, folder.as_deref())?
             }
             Source::Locustfiles { name, files } => {
                 from_locustfiles(args, &named, forced.as_ref(), name, files)?
             }
         };
-        let Definition { scenario, classes, load, criteria, host, mut notes, locustfile } = definition;
-        let misfit = preflight::misfit(&classes, load.users);
-        if let Some(reason) = misfit.clone().filter(|_| fixed_users(&classes) > u64::from(load.users)) {
-            return Err(UsageError::TooFewUsers { users: load.users, reason });
+        let Plan {
+            scenario, selection, classes, files, sources, shape, arrivals, load, criteria, host, ..
+        } = plan;
+        let Plan { mut notes, locustfile, placed, hooks, .. } = plan;
+        // Those of a shape come and go.
+        let peak = shape.as_ref().and_then(|shape| shape.peak_users()).unwrap_or(load.users);
+        let misfit = preflight::misfit(&placed, peak);
+        if let Some(reason) = misfit.clone().filter(|_| fixed_users(&placed) > u64::from(peak)) {
+            return Err(UsageError::TooFewUsers { users: peak, reason });
         }
         notes.extend(misfit);
-        notes.extend(preflight::unfinished_ramp(&load));
+        let ramps = shape.is_none() && !placed.is_empty();
+        notes.extend(preflight::unfinished_ramp(&load).filter(|_| ramps));
+        if shape.is_some() && placed.is_empty() {
+            notes.push(
+                "the shape only ends the run: all classes have arrivals, which bring their own users"
+                    .to_owned(),
+            );
+        }
+        if !ramps && (args.users.is_some() || args.spawn_rate.is_some()) {
+            let what = if shape.is_some() { "a shape" } else { "arrivals" };
+            notes.push(format!("--users and --spawn-rate have no effect on {what}"));
+        }
         let own_workers = usize::from(args.demo && scenario.text.is_some());
         let local_workers = args.local_workers.map_or(own_workers, usize::from);
         let expect_workers = args.expect_workers.map_or(local_workers.max(1), usize::from);
@@ -140,12 +183,22 @@ impl Settings {
             classes,
             parsed_options: parsed_options(args, &scenario.name, host.as_deref(), load, expect_workers),
             scenario,
-            profile: args.profile.clone(),
+            profile: selection.profile,
             // What is the same for all classes may as well be told to workers that have not read the scenario.
             host: host.clone(),
             stop_timeout: args.stop_timeout.unwrap_or(Duration::ZERO),
             reset_stats: args.reset_stats,
-            seed,
+            seed: args.seed.unwrap_or(seed),
+            named_classes: selection.classes,
+            tags: selection.tags,
+            exclude_tags: selection.exclude_tags,
+            iterations: args.iterations,
+            has_setup: hooks.setup,
+            has_teardown: hooks.teardown,
+            files,
+            sources: sources.into_iter().collect(),
+            shape,
+            arrivals,
         };
         let autostart = Autostart {
             spec,
@@ -170,29 +223,82 @@ impl Settings {
     }
 }
 
-/// A scenario of ours, restricted to the classes that are named, if any are.
+/// The classes that the command line names.
+fn named_classes(args: &Args) -> Result<Vec<NamedClass>, UserClassesError> {
+    user_classes::parse(args.user_classes.as_deref().unwrap_or_default(), &args.classes)
+}
+
+/// What the command line selects of a scenario.
+fn selection(args: &Args, named: &[NamedClass]) -> Selection {
+    Selection {
+        profile: args.profile.clone(),
+        classes: named.iter().map(|class| (class.name.clone(), class.weight)).collect(),
+        tags: words(&args.tags),
+        exclude_tags: words(&args.exclude_tags),
+    }
+}
+
+/// What the command line selects of its scenario.
+///
+/// # Errors
+/// The user classes are not named well.
+pub fn selection_of(args: &Args) -> Result<Selection, UsageError> {
+    Ok(selection(args, &named_classes(args)?))
+}
+
+/// Checks that every request of a scenario has a host to go to. `file` is where it could stand.
+///
+/// # Errors
+/// A host is missing, or `--host` is none.
+pub fn check_hosts(args: &Args, scenario: &Scenario, file: &str) -> Result<(), UsageError> {
+    common_host(scenario, forced_host(args, None)?.as_ref(), Some(file)).map(|_| ())
+}
+
+/// The scenario of the command line, for those who want to look at it only.
+///
+/// # Errors
+/// As for [`Settings::resolve`]; a locustfile cannot be looked into.
+pub fn scenario_of(args: &Args) -> Result<(String, String, Definition), UsageError> {
+    let named = named_classes(args)?;
+    match source::find(args.locustfile.as_deref(), args.demo, !named.is_empty())? {
+        Source::Scenario { name, text, folder } => {
+            let definition = Definition::read(&name, &text, folder.as_deref(), &selection(args, &named))?;
+            Ok((name, text, definition))
+        }
+        Source::Locustfiles { name, .. } => Err(UsageError::Locustfile(name)),
+    }
+}
+
+/// A scenario of ours, with what was selected of it.
 fn from_scenario(
     args: &Args,
     named: &[NamedClass],
     forced: Option<&Host>,
     name: String,
     text: String,
-    built_in: bool,
-) -> Result<Definition, UsageError> {
-    let scenario = Scenario::load(&name, &text).map_err(UsageError::Scenario)?;
-    let (mut scenario, profile) = match &args.profile {
-        Some(profile) => scenario.with_profile(profile)?,
-        None => (scenario, ProfileLoad::default()),
-    };
-    user_classes::restrict(&mut scenario, named, &name)?;
+    folder: Option<&Path>,
+) -> Result<Plan, UsageError> {
+    let selection = selection(args, named);
+    let definition = Definition::read(&name, &text, folder, &selection)?;
+    let Definition { scenario, load: profile, files, sources, untagged } = definition;
     let load = load(args, profile)?;
-    let file = (!built_in).then_some(name.as_str());
-    let mut notes = preflight::unreachable_criteria(&scenario, &scenario.criteria, load.users);
-    if !words(&args.tags).is_empty() || !words(&args.exclude_tags).is_empty() {
-        notes.push("tags reach Locust's workers only; other workers run all tasks".to_owned());
+    if args.iterations.is_some() && scenario.users.iter().any(|class| class.arrivals.is_some()) {
+        return Err(UsageError::IterationsOfArrivals);
     }
-    Ok(Definition {
+    let file = folder.is_some().then_some(name.as_str());
+    let peak = scenario.shape.as_ref().and_then(|shape| shape.peak_users()).unwrap_or(load.users);
+    let mut notes = preflight::unreachable_criteria(&scenario, &scenario.criteria, peak);
+    let without_task = |class: &String| format!("no task of {class} has the tags, so it does not run");
+    notes.extend(untagged.iter().map(without_task));
+    Ok(Plan {
         classes: preflight::class_specs(&scenario),
+        placed: preflight::closed_class_specs(&scenario),
+        selection,
+        files,
+        shape: scenario.shape.clone(),
+        arrivals: preflight::class_arrivals(&scenario),
+        sources,
+        hooks: Hooks { setup: !scenario.setup.is_empty(), teardown: !scenario.teardown.is_empty() },
         load,
         host: common_host(&scenario, forced, file)?,
         criteria: scenario.criteria,
@@ -211,9 +317,12 @@ fn from_locustfiles(
     forced: Option<&Host>,
     name: String,
     files: Vec<LocustfileSource>,
-) -> Result<Definition, UsageError> {
+) -> Result<Plan, UsageError> {
     if args.local_workers.is_some() {
         return Err(UsageError::LocalWorkers(name));
+    }
+    if args.iterations.is_some() {
+        return Err(UsageError::Iterations(name));
     }
     let locustfile = match files.is_empty() {
         true => LocustfileReply::Error(
@@ -222,9 +331,16 @@ fn from_locustfiles(
         ),
         false => LocustfileReply::Sources(files),
     };
-    Ok(Definition {
+    Ok(Plan {
         scenario: ScenarioSource { name, text: None },
+        selection: selection(args, named),
         classes: user_classes::class_specs(named),
+        placed: user_classes::class_specs(named),
+        files: Arc::default(),
+        shape: None,
+        arrivals: Vec::new(),
+        sources: Vec::new(),
+        hooks: Hooks::default(),
         load: load(args, ProfileLoad::default())?,
         criteria: Vec::new(),
         host: forced.map(|host| host.as_str().to_owned()),
@@ -341,10 +457,10 @@ users:
   Fixed:
     fixed_count: 3
     wait_time: constant_pacing(1)
-    tasks: [{ name: t, steps: [{ get: / }] }]
+    tasks: [{ name: t, tags: [a, b], steps: [{ get: / }] }]
   Weighted:
     wait_time: constant_pacing(1)
-    tasks: [{ name: t, steps: [{ get: / }] }]
+    tasks: [{ name: t, tags: [a, b], steps: [{ get: / }] }]
 profiles:
   big: { users: 40, spawn_rate: 4, run_time: 2m, criteria: ['rps > 1000'] }
 ";
@@ -379,6 +495,14 @@ profiles:
     }
 
     #[test]
+    fn a_seed_that_is_given_takes_the_place_of_a_new_one() {
+        let seed = |args: &[&str]| resolve(SCENARIO, args).unwrap().autostart.spec.seed;
+        assert_eq!(seed(&["-u", "5"]), 1);
+        assert_eq!(seed(&["-u", "5", "--seed", "42"]), 42);
+        assert_eq!(seed(&["-u", "5", "--seed", "18446744073709551615"]), u64::MAX);
+    }
+
+    #[test]
     fn mistakes_are_found_before_anything_starts() {
         refused(SCENARIO, &["-u", "0"], "at least 1, got 0");
         refused(SCENARIO, &["-u", "-5"], "at least 1, got -5");
@@ -392,6 +516,27 @@ profiles:
             "--host http://localhost:8000",
         );
         refused("users: {}", &[], "test.yaml:1");
+    }
+
+    #[test]
+    fn what_workers_would_stumble_over_is_found_before_the_run() {
+        let with = |top: &str| format!("{top}\n{SCENARIO}");
+        refused(&with("data: { a: { file: missing.csv } }"), &["-u", "5"], "cannot read");
+        refused(&with("http: { tls: { ca: missing.pem } }"), &["-u", "5"], "missing.pem");
+        refused(&with("arrivals: { rate: 5/s }"), &["-i", "5"], "--iterations");
+        refused(SCENARIO, &["-u", "5", "-T", "nope"], "no task is left");
+        refused(SCENARIO, &["-u", "5", "Weigthed"], "did you mean Weighted?");
+    }
+
+    #[test]
+    fn users_of_a_shape_are_its_own() {
+        let shaped = format!("shape: {{ ramp: {{ to: 40, duration: 1m }} }}\n{SCENARIO}");
+        let settings = resolve(&shaped, &[]).unwrap();
+        assert!(settings.autostart.spec.shape.is_some());
+        assert!(settings.notes.is_empty(), "{:?}", settings.notes);
+        let notes = resolve(&shaped, &["-u", "5"]).unwrap().notes;
+        assert!(notes.iter().any(|note| note.contains("no effect on a shape")), "{notes:?}");
+        refused(&shaped.replace("to: 40", "to: 2"), &[], "need 3 users");
     }
 
     #[test]

@@ -36,8 +36,8 @@ pub enum Source {
         name: String,
         /// Its text.
         text: String,
-        /// It is part of this program and no file.
-        built_in: bool,
+        /// The folder that the files which it names are relative to; `None` if it is part of this program and no file.
+        folder: Option<PathBuf>,
     },
     /// Locustfiles, which only Locust's workers can run; they may ask for them. None if they bring their own.
     Locustfiles {
@@ -101,14 +101,14 @@ pub fn find(named: Option<&Path>, demo: bool, classes_named: bool) -> Result<Sou
         true => Source::Locustfiles { name: "the workers' own locustfiles".to_owned(), files: Vec::new() },
         false => {
             let (name, text) = ("built-in scenario".to_owned(), BUILT_IN.to_owned());
-            Source::Scenario { name, text, built_in: true }
+            Source::Scenario { name, text, folder: None }
         }
     })
 }
 
 #[cfg(feature = "demo")]
 fn demo_scenario() -> Result<Source, SourceError> {
-    Ok(Source::Scenario { name: "fraud.yaml".to_owned(), text: DEMO.to_owned(), built_in: true })
+    Ok(Source::Scenario { name: "fraud.yaml".to_owned(), text: DEMO.to_owned(), folder: None })
 }
 
 #[cfg(not(feature = "demo"))]
@@ -131,7 +131,8 @@ fn read(paths: &[PathBuf], classes_named: bool) -> Result<Source, SourceError> {
     match paths {
         [path] if is_yaml(path) => {
             let name = path.display().to_string();
-            Ok(Source::Scenario { name, text: read_bounded(path)?, built_in: false })
+            let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+            Ok(Source::Scenario { name, text: read_bounded(path)?, folder: Some(folder) })
         }
         [path] if !is_locustfile(path) => Err(SourceError::UnknownKind(path.clone())),
         _ => read_locustfiles(paths, classes_named),

@@ -1,12 +1,16 @@
 //! From the wire to the domain. Whatever a peer may have got wrong ends here, as a [`DecodeError`].
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use sentinel_common::arrivals::Slot;
+use sentinel_common::files::{self, BadFiles, CHUNK_BYTES_MAX, Checksum, FileChunk, FileRef};
 use sentinel_common::ids::{BadWorkerId, Generation, RunId, WorkerId};
 use sentinel_common::messages::{
-    Assignment, ClassCounts, FromWorker, Heartbeat, LocustPlan, Ready, RunPlan, StatsReport, ToWorker, Wire,
-    WorkerState,
+    ArrivalShare, Assignment, ClassCounts, FromWorker, Heartbeat, LocustPlan, NO_VARIABLES, Ready, RowsLease,
+    RowsRequest, RowsReturned, RunPlan, StatsReport, ToWorker, VARIABLES_BYTES_MAX, Wire, WorkerState,
 };
+use sentinel_common::rows::{RANGES_MAX, RowRange, SOURCE_NAME_BYTES_MAX, SOURCES_MAX};
 use sentinel_common::stats::{
     CoarseHistogram, Delivery, EntryDelta, EntryKey, ErrorDelta, ExceptionDelta, Overflow, RateDelta,
     SecondDelta, SparseHistogram, StatsDelta,
@@ -17,6 +21,7 @@ use thiserror::Error;
 use crate::encode::span;
 use crate::v1;
 use crate::v1::master_message::Kind as MasterKind;
+use crate::v1::setup_done::Result as SetupResult;
 use crate::v1::worker_message::Kind as WorkerKind;
 
 /// A message that makes no sense.
@@ -39,6 +44,44 @@ pub enum DecodeError {
     /// A number that must be finite and positive is not.
     #[error("the spawn rate {0} is not a positive number")]
     SpawnRate(f64),
+    /// The files of a plan cannot be those of a run.
+    #[error(transparent)]
+    Files(#[from] BadFiles),
+    /// A checksum is not one of SHA-256.
+    #[error("a checksum has 32 bytes, this one has {0}")]
+    Checksum(usize),
+    /// Setup came to nothing, neither variables nor an error.
+    #[error("a setup has neither variables nor an error")]
+    NoResult,
+    /// Rows end before they begin, or nowhere.
+    #[error("there are no rows from {first} to {end}")]
+    Rows {
+        /// The first one.
+        first: u64,
+        /// The one after the last one.
+        end: u64,
+    },
+    /// A weight that must be finite and not negative is not.
+    #[error("the weight {0} is no weight")]
+    Weight(f64),
+    /// There is more of something than there can be.
+    #[error("{what}: {got} are more than {most}")]
+    TooMuch {
+        /// Of what.
+        what: &'static str,
+        /// How many, or how many bytes.
+        got: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// There is no such part of arrivals.
+    #[error("arrivals have no slot {index} of {count}")]
+    Slot {
+        /// Which one.
+        index: u32,
+        /// Of how many.
+        count: u32,
+    },
     /// The parts of a row contradict each other.
     #[error("row {name:?} contradicts itself: {what}")]
     Row {
@@ -77,6 +120,22 @@ impl Decode for v1::WorkerMessage {
             WorkerKind::Stats(report) => FromWorker::Stats(report.decode()?),
             WorkerKind::Heartbeat(heartbeat) => FromWorker::Heartbeat(heartbeat.decode()?),
             WorkerKind::Logs(logs) => FromWorker::Logs { lines: logs.lines },
+            WorkerKind::FileRequest(request) => {
+                FromWorker::FileRequest { sha256: decode_checksum(&request.sha256)?, offset: request.offset }
+            }
+            WorkerKind::SetupDone(done) => FromWorker::SetupDone {
+                run: RunId::new(&done.run_id),
+                result: match done.result.ok_or(DecodeError::NoResult)? {
+                    SetupResult::Variables(variables) => Ok(decode_variables(variables)?),
+                    SetupResult::Error(reason) => Err(decode_reason(reason)?),
+                },
+            },
+            WorkerKind::TeardownDone(done) => FromWorker::TeardownDone {
+                run: RunId::new(&done.run_id),
+                result: done.error.map_or(Ok(Ok(())), |reason| decode_reason(reason).map(Err))?,
+            },
+            WorkerKind::RowsRequest(asked) => FromWorker::RowsRequest(asked.decode()?),
+            WorkerKind::RowsReturned(returned) => FromWorker::RowsReturned(returned.decode()?),
             WorkerKind::ClientStopped(stopped) => {
                 FromWorker::ClientStopped { run: RunId::new(&stopped.run_id) }
             }
@@ -92,7 +151,11 @@ impl Decode for v1::MasterMessage {
         Ok(match self.kind.ok_or(DecodeError::UnknownKind)? {
             MasterKind::Ack(ack) => ToWorker::Ack { index: ack.index },
             MasterKind::Refused(refused) => ToWorker::Refused { reason: refused.reason },
-            MasterKind::Plan(plan) => ToWorker::Plan(plan.decode()?),
+            MasterKind::Plan(plan) => ToWorker::Plan(Arc::new(plan.decode()?)),
+            MasterKind::Setup(plan) => ToWorker::Setup(Arc::new(plan.decode()?)),
+            MasterKind::Teardown(plan) => ToWorker::Teardown(Arc::new(plan.decode()?)),
+            MasterKind::FileChunk(chunk) => ToWorker::FileChunk(chunk.decode()?),
+            MasterKind::RowsLease(lease) => ToWorker::RowsLease(lease.decode()?),
             MasterKind::Spawn(spawn) => ToWorker::Spawn(spawn.decode()?),
             MasterKind::SpawningComplete(spawned) => ToWorker::SpawningComplete {
                 user_count: spawned.user_count,
@@ -136,9 +199,11 @@ impl Decode for v1::Heartbeat {
         Ok(Heartbeat {
             state,
             users: decode_counts(self.user_classes_count),
+            finished: decode_counts(self.finished_user_classes_count),
             cpu_percent: self.current_cpu_usage,
             memory_bytes: self.current_memory_usage,
             wakeup_lag: span(self.wakeup_lag_us),
+            pool: decode_counts(self.pool_classes_count),
         })
     }
 }
@@ -147,7 +212,11 @@ impl Decode for v1::RunPlan {
     type Domain = RunPlan;
 
     fn decode(self) -> Result<RunPlan, DecodeError> {
+        let files: Vec<FileRef> = decode_all(self.files)?;
+        files::check(&files)?;
         Ok(RunPlan {
+            files,
+            sources: decode_sources(self.sources)?,
             run: RunId::new(&self.run_id),
             scenario_name: self.scenario_name,
             scenario: self.scenario,
@@ -156,8 +225,79 @@ impl Decode for v1::RunPlan {
             stop_timeout: span(self.stop_timeout_us),
             seed: self.seed,
             run_time: RunTime::from_micros(self.run_time_us),
+            classes: decode_all(bounded("user classes", self.user_classes, MAX_NAMES)?)?,
+            tags: decode_names("tags", self.tags)?,
+            exclude_tags: decode_names("excluded tags", self.exclude_tags)?,
+            iterations: self.iterations,
+            variables: decode_variables(self.variables)?,
             locust: LocustPlan::default(),
         })
+    }
+}
+
+impl Decode for v1::FileRef {
+    type Domain = FileRef;
+
+    fn decode(self) -> Result<FileRef, DecodeError> {
+        Ok(FileRef { name: self.name, bytes: self.size_bytes, sha256: decode_checksum(&self.sha256)? })
+    }
+}
+
+impl Decode for v1::FileChunk {
+    type Domain = FileChunk;
+
+    fn decode(self) -> Result<FileChunk, DecodeError> {
+        let (what, got, most) = ("bytes of a file", self.content.len(), CHUNK_BYTES_MAX);
+        if got > most {
+            return Err(DecodeError::TooMuch { what, got, most });
+        }
+        Ok(FileChunk {
+            sha256: decode_checksum(&self.sha256)?,
+            offset: self.offset,
+            total: self.total_bytes,
+            bytes: self.content,
+        })
+    }
+}
+
+impl Decode for v1::RowsRequest {
+    type Domain = RowsRequest;
+
+    fn decode(self) -> Result<RowsRequest, DecodeError> {
+        let Self { run_id, source, request, left, want } = self;
+        Ok(RowsRequest { run: RunId::new(&run_id), source: decode_source(source)?, request, left, want })
+    }
+}
+
+impl Decode for v1::RowsReturned {
+    type Domain = RowsReturned;
+
+    fn decode(self) -> Result<RowsReturned, DecodeError> {
+        let Self { run_id, source, request, ranges } = self;
+        let (source, ranges) = (decode_source(source)?, decode_ranges(ranges)?);
+        Ok(RowsReturned { run: RunId::new(&run_id), source, request, ranges })
+    }
+}
+
+impl Decode for v1::RowsLease {
+    type Domain = RowsLease;
+
+    fn decode(self) -> Result<RowsLease, DecodeError> {
+        let Self { run_id, source, request, ranges, exhausted } = self;
+        let (source, ranges) = (decode_source(source)?, decode_ranges(ranges)?);
+        Ok(RowsLease { run: RunId::new(&run_id), source, request, ranges, exhausted })
+    }
+}
+
+impl Decode for v1::NamedClass {
+    type Domain = (String, Option<f64>);
+
+    fn decode(self) -> Result<Self::Domain, DecodeError> {
+        let name = decode_name("a user class", self.name)?;
+        match self.weight {
+            Some(weight) if !(weight >= 0.0 && weight.is_finite()) => Err(DecodeError::Weight(weight)),
+            weight => Ok((name, weight)),
+        }
     }
 }
 
@@ -175,6 +315,26 @@ impl Decode for v1::Spawn {
             users: decode_counts(self.user_classes_count),
             spawn_rate: self.spawn_rate,
             first_delay: span(self.first_delay_us),
+            arrivals: decode_all(self.arrivals)?,
+        })
+    }
+}
+
+impl Decode for v1::ArrivalShare {
+    type Domain = ArrivalShare;
+
+    fn decode(self) -> Result<ArrivalShare, DecodeError> {
+        let (index, count) = (self.slot_index, self.slot_count);
+        let slot = match count {
+            0 => None,
+            _ => Some(Slot::new(index, count).ok_or(DecodeError::Slot { index, count })?),
+        };
+        Ok(ArrivalShare {
+            class: self.user_class,
+            slot,
+            max_users: self.max_users,
+            from: RunTime::from_micros(self.from_us),
+            until: self.until_us.map(RunTime::from_micros),
         })
     }
 }
@@ -290,6 +450,69 @@ impl Decode for v1::Delivery {
         let Self { planned, started, late, dropped, sent, answered, failed, in_flight_at_stop } = self;
         Ok(Delivery { planned, started, late, dropped, sent, answered, failed, in_flight_at_stop })
     }
+}
+
+/// Names in one list: tags, user classes.
+const MAX_NAMES: usize = 1_000;
+
+/// The longest name of a class, a tag or the like, in bytes.
+const MAX_NAME_BYTES: usize = 1_024;
+
+fn bounded<T>(what: &'static str, list: Vec<T>, most: usize) -> Result<Vec<T>, DecodeError> {
+    match list.len() {
+        got if got > most => Err(DecodeError::TooMuch { what, got, most }),
+        _ => Ok(list),
+    }
+}
+
+fn bounded_text(what: &'static str, text: String, most: usize) -> Result<String, DecodeError> {
+    match text.len() {
+        got if got > most => Err(DecodeError::TooMuch { what, got, most }),
+        _ => Ok(text),
+    }
+}
+
+fn decode_name(what: &'static str, name: String) -> Result<String, DecodeError> {
+    bounded_text(what, name, MAX_NAME_BYTES)
+}
+
+fn decode_names(what: &'static str, names: Vec<String>) -> Result<Vec<String>, DecodeError> {
+    let names = bounded(what, names, MAX_NAMES)?;
+    names.into_iter().map(|name| decode_name(what, name)).collect()
+}
+
+fn decode_variables(variables: String) -> Result<String, DecodeError> {
+    match variables.is_empty() {
+        true => Ok(NO_VARIABLES.to_owned()),
+        false => bounded_text("variables", variables, VARIABLES_BYTES_MAX),
+    }
+}
+
+/// The longest reason of a failure, in bytes.
+const MAX_REASON_BYTES: usize = 16 << 10;
+
+fn decode_reason(reason: String) -> Result<String, DecodeError> {
+    bounded_text("a reason", reason, MAX_REASON_BYTES)
+}
+
+fn decode_source(source: String) -> Result<String, DecodeError> {
+    bounded_text("the name of a source", source, SOURCE_NAME_BYTES_MAX)
+}
+
+fn decode_sources(sources: Vec<String>) -> Result<Vec<String>, DecodeError> {
+    bounded("sources of rows", sources, SOURCES_MAX)?.into_iter().map(decode_source).collect()
+}
+
+fn decode_ranges(ranges: Vec<v1::RowRange>) -> Result<Vec<RowRange>, DecodeError> {
+    let rows = |v1::RowRange { first, end }| match first < end {
+        true => Ok(first..end),
+        false => Err(DecodeError::Rows { first, end }),
+    };
+    bounded("ranges of rows", ranges, RANGES_MAX)?.into_iter().map(rows).collect()
+}
+
+fn decode_checksum(sha256: &[u8]) -> Result<Checksum, DecodeError> {
+    sha256.try_into().map(Checksum).map_err(|_| DecodeError::Checksum(sha256.len()))
 }
 
 fn decode_all<W: Decode>(wire: Vec<W>) -> Result<Vec<W::Domain>, DecodeError> {

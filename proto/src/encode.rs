@@ -1,10 +1,15 @@
 //! From the domain to the wire.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use sentinel_common::arrivals::Slot;
+use sentinel_common::files::{FileChunk, FileRef};
 use sentinel_common::messages::{
-    Assignment, ClassCounts, FromWorker, Heartbeat, Ready, RunPlan, StatsReport, ToWorker, WorkerState,
+    ArrivalShare, Assignment, ClassCounts, FromWorker, Heartbeat, Ready, RowsLease, RowsRequest,
+    RowsReturned, RunPlan, StatsReport, ToWorker, WorkerState,
 };
+use sentinel_common::rows::RowRange;
 use sentinel_common::stats::{
     Delivery, EntryDelta, ErrorDelta, ExceptionDelta, RateDelta, SecondDelta, StatsDelta,
 };
@@ -12,6 +17,7 @@ use sentinel_common::time::{RunTime, micros};
 
 use crate::v1;
 use crate::v1::master_message::Kind as MasterKind;
+use crate::v1::setup_done::Result as SetupResult;
 use crate::v1::worker_message::Kind as WorkerKind;
 
 /// Turns a domain value into its form on the wire.
@@ -39,6 +45,22 @@ impl Encode for FromWorker {
             Self::Stats(report) => WorkerKind::Stats(report.encode()),
             Self::Heartbeat(heartbeat) => WorkerKind::Heartbeat(heartbeat.encode()),
             Self::Logs { lines } => WorkerKind::Logs(v1::Logs { lines }),
+            Self::FileRequest { sha256, offset } => {
+                WorkerKind::FileRequest(v1::FileRequest { sha256: sha256.0.to_vec(), offset })
+            }
+            Self::SetupDone { run, result } => {
+                let result = match result {
+                    Ok(variables) => SetupResult::Variables(variables),
+                    Err(reason) => SetupResult::Error(reason),
+                };
+                WorkerKind::SetupDone(v1::SetupDone { run_id: run.as_str().to_owned(), result: Some(result) })
+            }
+            Self::TeardownDone { run, result } => WorkerKind::TeardownDone(v1::TeardownDone {
+                run_id: run.as_str().to_owned(),
+                error: result.err(),
+            }),
+            Self::RowsRequest(asked) => WorkerKind::RowsRequest(asked.encode()),
+            Self::RowsReturned(returned) => WorkerKind::RowsReturned(returned.encode()),
             Self::ClientStopped { run } => {
                 WorkerKind::ClientStopped(v1::ClientStopped { run_id: run.as_str().to_owned() })
             }
@@ -55,7 +77,11 @@ impl Encode for ToWorker {
         let kind = match self {
             Self::Ack { index } => MasterKind::Ack(v1::Ack { index }),
             Self::Refused { reason } => MasterKind::Refused(v1::Refused { reason }),
-            Self::Plan(plan) => MasterKind::Plan(plan.encode()),
+            Self::Plan(plan) => MasterKind::Plan(Arc::unwrap_or_clone(plan).encode()),
+            Self::Setup(plan) => MasterKind::Setup(Arc::unwrap_or_clone(plan).encode()),
+            Self::Teardown(plan) => MasterKind::Teardown(Arc::unwrap_or_clone(plan).encode()),
+            Self::FileChunk(chunk) => MasterKind::FileChunk(chunk.encode()),
+            Self::RowsLease(lease) => MasterKind::RowsLease(lease.encode()),
             Self::Spawn(assignment) => MasterKind::Spawn(assignment.encode()),
             Self::SpawningComplete { user_count, reset_stats } => {
                 MasterKind::SpawningComplete(v1::ClusterSpawned { user_count, reset_stats })
@@ -105,6 +131,8 @@ impl Encode for Heartbeat {
             current_cpu_usage: self.cpu_percent,
             current_memory_usage: self.memory_bytes,
             wakeup_lag_us: micros(self.wakeup_lag),
+            pool_classes_count: encode_counts(self.pool),
+            finished_user_classes_count: encode_counts(self.finished),
         }
     }
 }
@@ -122,7 +150,64 @@ impl Encode for RunPlan {
             stop_timeout_us: micros(self.stop_timeout),
             seed: self.seed,
             run_time_us: self.run_time.as_micros(),
+            variables: self.variables,
+            tags: self.tags,
+            exclude_tags: self.exclude_tags,
+            user_classes: self
+                .classes
+                .into_iter()
+                .map(|(name, weight)| v1::NamedClass { name, weight })
+                .collect(),
+            iterations: self.iterations,
+            files: self.files.into_iter().map(Encode::encode).collect(),
+            sources: self.sources,
         }
+    }
+}
+
+impl Encode for RowsRequest {
+    type Wire = v1::RowsRequest;
+
+    fn encode(self) -> v1::RowsRequest {
+        let Self { run, source, request, left, want } = self;
+        v1::RowsRequest { run_id: run.as_str().to_owned(), source, request, left, want }
+    }
+}
+
+impl Encode for RowsReturned {
+    type Wire = v1::RowsReturned;
+
+    fn encode(self) -> v1::RowsReturned {
+        let Self { run, source, request, ranges } = self;
+        let ranges = encode_ranges(ranges);
+        v1::RowsReturned { run_id: run.as_str().to_owned(), source, request, ranges }
+    }
+}
+
+impl Encode for RowsLease {
+    type Wire = v1::RowsLease;
+
+    fn encode(self) -> v1::RowsLease {
+        let Self { run, source, request, ranges, exhausted } = self;
+        let ranges = encode_ranges(ranges);
+        v1::RowsLease { run_id: run.as_str().to_owned(), source, request, ranges, exhausted }
+    }
+}
+
+impl Encode for FileRef {
+    type Wire = v1::FileRef;
+
+    fn encode(self) -> v1::FileRef {
+        v1::FileRef { name: self.name, size_bytes: self.bytes, sha256: self.sha256.0.to_vec() }
+    }
+}
+
+impl Encode for FileChunk {
+    type Wire = v1::FileChunk;
+
+    fn encode(self) -> v1::FileChunk {
+        let Self { sha256, offset, total, bytes } = self;
+        v1::FileChunk { sha256: sha256.0.to_vec(), offset, total_bytes: total, content: bytes }
     }
 }
 
@@ -136,6 +221,22 @@ impl Encode for Assignment {
             user_classes_count: encode_counts(self.users),
             spawn_rate: self.spawn_rate,
             first_delay_us: micros(self.first_delay),
+            arrivals: self.arrivals.into_iter().map(Encode::encode).collect(),
+        }
+    }
+}
+
+impl Encode for ArrivalShare {
+    type Wire = v1::ArrivalShare;
+
+    fn encode(self) -> v1::ArrivalShare {
+        v1::ArrivalShare {
+            user_class: self.class,
+            slot_index: self.slot.map_or(0, Slot::index),
+            slot_count: self.slot.map_or(0, Slot::of),
+            max_users: self.max_users,
+            from_us: self.from.as_micros(),
+            until_us: self.until.map(RunTime::as_micros),
         }
     }
 }
@@ -244,6 +345,10 @@ impl Encode for Delivery {
 
 fn encode_counts(users: ClassCounts) -> std::collections::HashMap<String, u32> {
     users.into_iter().collect()
+}
+
+fn encode_ranges(ranges: Vec<RowRange>) -> Vec<v1::RowRange> {
+    ranges.into_iter().map(|range| v1::RowRange { first: range.start, end: range.end }).collect()
 }
 
 /// Values go as differences, which are small and so take one or two bytes each.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::collection::{btree_map, vec};
@@ -9,12 +10,15 @@ use proptest::option;
 use proptest::prelude::*;
 use prost::Message;
 use rand_distr::{Distribution as _, LogNormal};
+use sentinel_common::arrivals::Slot;
+use sentinel_common::files::{CHUNK_BYTES_MAX, Checksum, FileChunk, FileRef};
 use sentinel_common::ids::{Generation, RunId, WorkerId};
 use sentinel_common::messages::{
-    Assignment, ClassCounts, FromWorker, Heartbeat, LocustPlan, Ready, RunPlan, StatsReport, ToWorker, Wire,
-    WorkerState,
+    ArrivalShare, Assignment, ClassCounts, FromWorker, Heartbeat, LocustPlan, NO_VARIABLES, Ready, RowsLease,
+    RowsRequest, RowsReturned, RunPlan, StatsReport, ToWorker, Wire, WorkerState,
 };
 use sentinel_common::random::UserRng;
+use sentinel_common::rows::RowRange;
 use sentinel_common::stats::{
     Accumulator, Delivery, Overflow, PERCENTILES_TO_REPORT, Recorder, RunStats, Sample, StatsDelta,
 };
@@ -72,10 +76,12 @@ fn heartbeat() -> impl Strategy<Value = Heartbeat> {
         Just(WorkerState::Running),
         Just(WorkerState::Stopping),
     ];
-    (state, users(), 0_f32..1e6, any::<u64>(), span()).prop_map(
-        |(state, users, cpu_percent, memory_bytes, wakeup_lag)| Heartbeat {
+    (state, [users(), users(), users()], 0_f32..1e6, any::<u64>(), span()).prop_map(
+        |(state, [users, finished, pool], cpu_percent, memory_bytes, wakeup_lag)| Heartbeat {
             state,
             users,
+            finished,
+            pool,
             cpu_percent,
             memory_bytes,
             wakeup_lag,
@@ -168,36 +174,114 @@ fn from_worker() -> impl Strategy<Value = FromWorker> {
         4 => stats.prop_map(FromWorker::Stats),
         1 => heartbeat().prop_map(FromWorker::Heartbeat),
         1 => vec(text(), 0..3).prop_map(|lines| FromWorker::Logs { lines }),
+        1 => (checksum(), any::<u64>())
+            .prop_map(|(sha256, offset)| FromWorker::FileRequest { sha256, offset }),
+        1 => (run_id(), result(text())).prop_map(|(run, result)| FromWorker::SetupDone { run, result }),
+        1 => (run_id(), result(Just(())))
+            .prop_map(|(run, result)| FromWorker::TeardownDone { run, result }),
+        1 => rows_request().prop_map(FromWorker::RowsRequest),
+        1 => rows_returned().prop_map(FromWorker::RowsReturned),
         1 => run_id().prop_map(|run| FromWorker::ClientStopped { run }),
         1 => Just(FromWorker::Quit),
     ]
 }
 
+fn checksum() -> impl Strategy<Value = Checksum> {
+    any::<[u8; 32]>().prop_map(Checksum)
+}
+
+fn files() -> impl Strategy<Value = Vec<FileRef>> {
+    // Names differ, because they are the keys of a map.
+    btree_map(text(), (0..=16_u64 << 20, checksum()), 0..4).prop_map(|files| {
+        files.into_iter().map(|(name, (bytes, sha256))| FileRef { name, bytes, sha256 }).collect()
+    })
+}
+
+fn chunk() -> impl Strategy<Value = FileChunk> {
+    (checksum(), any::<u64>(), any::<u64>(), vec(any::<u8>(), 0..64))
+        .prop_map(|(sha256, offset, total, bytes)| FileChunk { sha256, offset, total, bytes: bytes.into() })
+}
+
+fn ranges() -> impl Strategy<Value = Vec<RowRange>> {
+    let range = (any::<u64>(), any::<u64>()).prop_map(|(a, b)| a.min(b)..a.max(b).max(1));
+    vec(range.prop_filter("rows", |range| !range.is_empty()), 0..4)
+}
+
+fn rows_request() -> impl Strategy<Value = RowsRequest> {
+    (run_id(), text(), any::<u64>(), any::<u64>(), any::<u32>())
+        .prop_map(|(run, source, request, left, want)| RowsRequest { run, source, request, left, want })
+}
+
+fn rows_returned() -> impl Strategy<Value = RowsReturned> {
+    (run_id(), text(), any::<u64>(), ranges()).prop_map(|(run, source, request, ranges)| RowsReturned {
+        run,
+        source,
+        request,
+        ranges,
+    })
+}
+
+fn rows_lease() -> impl Strategy<Value = RowsLease> {
+    (run_id(), text(), any::<u64>(), ranges(), any::<bool>()).prop_map(
+        |(run, source, request, ranges, exhausted)| RowsLease { run, source, request, ranges, exhausted },
+    )
+}
+
+fn result<T: std::fmt::Debug>(good: impl Strategy<Value = T>) -> impl Strategy<Value = Result<T, String>> {
+    (good, option::of(text())).prop_map(|(good, bad)| bad.map_or(Ok(good), Err))
+}
+
 fn plan() -> impl Strategy<Value = RunPlan> {
-    (run_id(), text(), text(), option::of(text()), option::of(text()), span(), any::<u64>(), run_time())
-        .prop_map(|(run, scenario_name, scenario, profile, host, stop_timeout, seed, run_time)| RunPlan {
-            run,
-            scenario_name,
-            scenario,
-            profile,
-            host,
-            stop_timeout,
-            seed,
-            run_time,
-            locust: LocustPlan::default(),
-        })
+    let scenario = (text(), text(), option::of(text()), option::of(text()));
+    let clock = (span(), any::<u64>(), run_time());
+    let names = || vec(text(), 0..3);
+    let weight = option::of(prop_oneof![Just(0.0), 0.0..1e6]);
+    let choice = (vec((text(), weight), 0..3), names(), names(), option::of(any::<u64>()));
+    (run_id(), scenario, clock, choice, (text(), files(), names())).prop_map(
+        |(run, scenario, (stop_timeout, seed, run_time), choice, (variables, files, sources))| {
+            let (classes, tags, exclude_tags, iterations) = choice;
+            let (scenario_name, scenario, profile, host) = scenario;
+            RunPlan {
+                run,
+                scenario_name,
+                scenario,
+                profile,
+                host,
+                stop_timeout,
+                seed,
+                run_time,
+                classes,
+                tags,
+                exclude_tags,
+                iterations,
+                variables,
+                files,
+                sources,
+                locust: LocustPlan::default(),
+            }
+        },
+    )
 }
 
 fn assignment() -> impl Strategy<Value = Assignment> {
     let spawn_rate = prop_oneof![Just(0.0), Just(f64::MAX), 0.0..1e6];
-    (run_id(), generation(), users(), spawn_rate, span()).prop_map(
-        |(run, generation, users, spawn_rate, first_delay)| Assignment {
+    let arrivals = vec(arrival_share(), 0..4);
+    (run_id(), generation(), users(), spawn_rate, span(), arrivals).prop_map(
+        |(run, generation, users, spawn_rate, first_delay, arrivals)| Assignment {
             run,
             generation,
             users,
             spawn_rate,
             first_delay,
+            arrivals,
         },
+    )
+}
+
+fn arrival_share() -> impl Strategy<Value = ArrivalShare> {
+    let slot = (1..=Slot::MAX_SHARERS, any::<u32>()).prop_map(|(of, index)| Slot::new(index % of, of));
+    (text(), prop_oneof![Just(None), slot], any::<u32>(), run_time(), option::of(run_time())).prop_map(
+        |(class, slot, max_users, from, until)| ArrivalShare { class, slot, max_users, from, until },
     )
 }
 
@@ -205,7 +289,11 @@ fn to_worker() -> impl Strategy<Value = ToWorker> {
     prop_oneof![
         any::<u32>().prop_map(|index| ToWorker::Ack { index }),
         text().prop_map(|reason| ToWorker::Refused { reason }),
-        plan().prop_map(ToWorker::Plan),
+        plan().prop_map(|plan| ToWorker::Plan(Arc::new(plan))),
+        plan().prop_map(|plan| ToWorker::Setup(Arc::new(plan))),
+        plan().prop_map(|plan| ToWorker::Teardown(Arc::new(plan))),
+        chunk().prop_map(ToWorker::FileChunk),
+        rows_lease().prop_map(ToWorker::RowsLease),
         assignment().prop_map(ToWorker::Spawn),
         (any::<u64>(), any::<bool>())
             .prop_map(|(user_count, reset_stats)| ToWorker::SpawningComplete { user_count, reset_stats }),
@@ -438,6 +526,98 @@ fn messages_that_make_no_sense_are_refused() {
         let spawn = v1::Spawn { spawn_rate, ..v1::Spawn::default() };
         assert!(matches!(across(&spawn), Err(DecodeError::SpawnRate(_))), "{spawn_rate}");
     }
+    for (slot_index, slot_count) in [(0, u32::MAX), (3, 3)] {
+        let share = v1::ArrivalShare { slot_index, slot_count, ..v1::ArrivalShare::default() };
+        let spawn = v1::Spawn { arrivals: vec![share], ..v1::Spawn::default() };
+        assert!(matches!(across(&spawn), Err(DecodeError::Slot { .. })), "slot {slot_index} of {slot_count}");
+    }
+}
+
+#[test]
+fn plans_beyond_their_bounds_are_refused() {
+    let check = |break_it: fn(&mut v1::RunPlan), expected: &str| {
+        let mut plan = v1::RunPlan { run_id: "run".to_owned(), ..v1::RunPlan::default() };
+        assert!(across(&plan).is_ok());
+        break_it(&mut plan);
+        let error = across(&plan).expect_err(expected).to_string();
+        assert_eq!(error, expected);
+    };
+    fn class(plan: &mut v1::RunPlan, weight: f64) {
+        plan.user_classes.push(v1::NamedClass { name: "A".to_owned(), weight: Some(weight) });
+    }
+    check(|it| class(it, -1.0), "the weight -1 is no weight");
+    check(|it| class(it, f64::NAN), "the weight NaN is no weight");
+    check(|it| class(it, f64::INFINITY), "the weight inf is no weight");
+    check(|it| it.tags = vec![String::new(); 1_001], "tags: 1001 are more than 1000");
+    check(|it| it.exclude_tags = vec!["x".repeat(1_025)], "excluded tags: 1025 are more than 1024");
+    fn file(plan: &mut v1::RunPlan, name: &str, size_bytes: u64, checksum_bytes: usize) {
+        let sha256 = vec![7; checksum_bytes];
+        plan.files.push(v1::FileRef { name: name.to_owned(), size_bytes, sha256 });
+    }
+    check(|it| file(it, "a", 1, 31), "a checksum has 32 bytes, this one has 31");
+    check(|it| file(it, "", 1, 32), "the name of a file has 1 to 4096 bytes, this one has 0");
+    check(|it| file(it, "a", u64::MAX, 32), "the files of a run may take 64 MiB; with a they take more");
+    check(|it| it.sources = vec![String::new(); 1_001], "sources of rows: 1001 are more than 1000");
+    check(|it| it.sources = vec!["x".repeat(1_025)], "the name of a source: 1025 are more than 1024");
+    check(|it| it.variables = "x".repeat((1 << 20) + 1), "variables: 1048577 are more than 1048576");
+}
+
+#[test]
+fn chunks_beyond_their_bounds_are_refused() {
+    let check = |sha256: usize, content: usize, expected: Result<(), &str>| {
+        let content = vec![0; content].into();
+        let chunk = v1::FileChunk { sha256: vec![7; sha256], content, ..v1::FileChunk::default() };
+        let kind = v1::master_message::Kind::FileChunk(chunk);
+        let found =
+            across(&v1::MasterMessage { kind: Some(kind) }).map(|_| ()).map_err(|error| error.to_string());
+        assert_eq!(found.as_ref().map_err(String::as_str), expected.as_ref().map_err(|text| *text));
+    };
+    check(32, CHUNK_BYTES_MAX, Ok(()));
+    check(32, CHUNK_BYTES_MAX + 1, Err("bytes of a file: 1048577 are more than 1048576"));
+    check(33, 1, Err("a checksum has 32 bytes, this one has 33"));
+    let request = v1::FileRequest { sha256: vec![7; 31], offset: 0 };
+    let kind = v1::worker_message::Kind::FileRequest(request);
+    assert!(across(&v1::WorkerMessage { kind: Some(kind) }).is_err());
+}
+
+#[test]
+fn rows_that_make_no_sense_are_refused() {
+    let check = |ranges: Vec<(u64, u64)>, expected: &str| {
+        let ranges: Vec<_> = ranges.into_iter().map(|(first, end)| v1::RowRange { first, end }).collect();
+        let returned = v1::RowsReturned { ranges: ranges.clone(), ..v1::RowsReturned::default() };
+        assert_eq!(across(&returned).unwrap_err().to_string(), expected);
+        let lease = v1::RowsLease { ranges, ..v1::RowsLease::default() };
+        assert_eq!(across(&lease).unwrap_err().to_string(), expected);
+    };
+    check(vec![(0, 1), (5, 5)], "there are no rows from 5 to 5");
+    check(vec![(5, 4)], "there are no rows from 5 to 4");
+    check(vec![(0, 1); 4_097], "ranges of rows: 4097 are more than 4096");
+    let asked = v1::RowsRequest { source: "x".repeat(1_025), ..v1::RowsRequest::default() };
+    assert!(across(&asked).is_err());
+}
+
+#[test]
+fn results_that_make_no_sense_are_refused() {
+    use v1::setup_done::Result as Outcome;
+    let check = |kind: v1::worker_message::Kind, expected: &str| {
+        let error = across(&v1::WorkerMessage { kind: Some(kind) }).unwrap_err().to_string();
+        assert_eq!(error, expected);
+    };
+    let setup =
+        |result| v1::worker_message::Kind::SetupDone(v1::SetupDone { result, ..v1::SetupDone::default() });
+    let teardown = |error| {
+        v1::worker_message::Kind::TeardownDone(v1::TeardownDone { error, ..v1::TeardownDone::default() })
+    };
+    let text = |bytes: usize| "x".repeat(bytes);
+    check(setup(None), "a setup has neither variables nor an error");
+    check(setup(Some(Outcome::Error(text(16_385)))), "a reason: 16385 are more than 16384");
+    check(setup(Some(Outcome::Variables(text(1_048_577)))), "variables: 1048577 are more than 1048576");
+    check(teardown(Some(text(16_385))), "a reason: 16385 are more than 16384");
+}
+
+#[test]
+fn a_plan_without_variables_has_none() {
+    assert_eq!(across(&v1::RunPlan::default()).unwrap().variables, NO_VARIABLES);
 }
 
 /// A second at 5,000 requests per second over 18 rows with long tails, from one worker.

@@ -119,6 +119,7 @@ fn a_taken_port_is_refused() {
 fn options_that_do_not_exist_are_refused() {
     check(&["--user", "5"], &["--user", "--help"]);
     check(&["-L", "LOUD"], &["LOUD", "WARNING"]);
+    check(&["--seed", "many"], &["many", "--seed"]);
     check(&["--local-workers", "0"], &["--local-workers"]);
 }
 
@@ -153,8 +154,8 @@ fn without_a_scenario_users_ask_for_the_front_page() {
 fn scenarios_of_the_current_folder_are_found_ours_first() {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     let chosen = |expected: &str| {
-        let master = start_in(folder.path(), &["--host", "http://127.0.0.1:9", "-u", "5"]);
-        master.process.line(&format!("Scenario: {expected}; target: http://127.0.0.1:9"));
+        let master = start_in(folder.path(), &["--host", "http://127.0.0.1:9", "-u", "5", "--seed", "42"]);
+        master.process.line(&format!("Scenario: {expected}; target: http://127.0.0.1:9; seed 42"));
     };
     chosen("built-in scenario");
     fs::write(folder.path().join("locustfile.yaml"), patient_fraud()).expect("there is room for a file");

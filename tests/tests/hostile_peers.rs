@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, BufMut as _};
+use sentinel_common::ids::WIRE_VERSION;
 use sentinel_proto::MAX_MESSAGE_BYTES;
 use sentinel_proto::v1::load_control_client::LoadControlClient;
 use sentinel_proto::v1::load_control_server::{LoadControl, LoadControlServer};
@@ -73,7 +74,7 @@ fn a_worker_that_turns_malformed_is_lost_and_its_users_go_to_others() {
     block_on(async {
         let (say, outgoing) = mpsc::channel(2);
         let mut client = LoadControlClient::new(connect(cluster.master.address).await);
-        say.send(ready("traitor", 1)).await.expect("room in the queue");
+        say.send(ready("traitor", WIRE_VERSION)).await.expect("room in the queue");
         let mut said = client.attach(ReceiverStream::new(outgoing)).await.expect("a stream").into_inner();
         let welcome = said.message().await.expect("no error").and_then(|message| message.kind);
         assert_eq!(welcome, Some(master_message::Kind::Ack(v1::Ack { index: 1 })));
@@ -106,7 +107,9 @@ fn a_worker_of_another_protocol_version_is_refused() {
     let [MasterMessage { kind: Some(master_message::Kind::Refused(refused)) }] = &said[..] else {
         panic!("{said:?}");
     };
-    let reason = "it speaks protocol version 999, this master speaks 1; run the same release on both sides";
+    let reason = format!(
+        "it speaks protocol version 999, this master speaks {WIRE_VERSION}; run the same release on both sides"
+    );
     assert_eq!(refused.reason, reason);
     cluster.master.process.line(&format!("Refusing worker stranger: {reason}"));
     let run = cluster.finish();

@@ -114,6 +114,51 @@ fn users_follow_the_ramp_and_stop_on_time() {
     });
 }
 
+/// The one request that each user of class A makes in a run with seed 7, beside `others` before it in the file.
+fn requests_of_a(others: &str, users: u32) -> BTreeSet<String> {
+    let class = |name: &str| {
+        let steps = "{ get: '/{{ user.id }}/{{ randint(0, 1000000000) }}' }";
+        format!(
+            "{name}: {{ fixed_count: 6, wait_time: constant(1000), tasks: [{{ name: t, steps: [{steps}] }}] }}"
+        )
+    };
+    let classes: Vec<String> = others.split_whitespace().chain(["A"]).map(class).collect();
+    let scenario = format!("users: {{ {} }}", classes.join(", "));
+    on_virtual_time(async {
+        let target = VirtualTarget::steady(millis(25));
+        let options = format!("-u {users} -r 100 -t 5s --seed 7");
+        // One worker: where users are placed among several depends on all classes.
+        let mut cluster = VirtualCluster::start(&scenario, &options, target.clone());
+        let _a = cluster.add_worker(A);
+        cluster.ended().await;
+        let paths = target.exchanges().into_iter().map(|exchange| exchange.path);
+        paths.filter(|path| path.starts_with("/A-")).collect()
+    })
+}
+
+#[test]
+fn another_class_changes_nothing_for_the_users_of_a_class() {
+    let alone = requests_of_a("", 6);
+    assert_eq!(alone.len(), 6, "{alone:?}");
+    assert_eq!(requests_of_a("B", 12), alone);
+    assert_eq!(requests_of_a("B C", 18), alone);
+}
+
+#[test]
+fn templates_see_their_run_and_the_world_of_their_worker() {
+    on_virtual_time(async {
+        let target = VirtualTarget::steady(millis(25));
+        let step = "{ get: \"/{{ run.seed }}/{{ env('CARGO_PKG_NAME') }}/{{ env('NO_SUCH', 'none') }}/\
+                    {{ now('us') > 1700000000000000 }}/{{ run.id }}/{{ counter() }}\" }";
+        let (mut cluster, _a, _b) =
+            two_workers(&scenario("constant(1)", step), "-u 2 -r 2 -t 3s --seed 42", target.clone());
+        let run = cluster.report().await.run.to_string();
+        let paths: BTreeSet<String> = target.exchanges().into_iter().map(|exchange| exchange.path).collect();
+        let expected = |count: u32| format!("/42/sentinel-tests/none/True/{run}/{count}");
+        assert_eq!(paths, [expected(0), expected(1), expected(2)].into());
+    });
+}
+
 #[test]
 fn measured_times_are_exactly_those_of_the_target() {
     on_virtual_time(async {

@@ -136,8 +136,9 @@ impl Puppet {
 
     /// Takes a plan and an assignment, in this order, and claims to have carried them out.
     async fn obey(&mut self) {
-        self.run =
-            self.hear(|message| if let ToWorker::Plan(plan) = message { Some(plan.run) } else { None }).await;
+        self.run = self
+            .hear(|message| if let ToWorker::Plan(plan) = message { Some(plan.run.clone()) } else { None })
+            .await;
         let Assignment { run, generation, users, .. } = self
             .hear(|message| if let ToWorker::Spawn(assignment) = message { Some(assignment) } else { None })
             .await;

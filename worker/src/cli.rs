@@ -10,6 +10,7 @@ use sentinel_common::locust_worker::OwnScenario;
 use sentinel_common::scenario::Scenario;
 
 use crate::address::{DEFAULT_PORT, MasterAddress};
+use crate::files::read_files;
 use crate::logging::LogLevel;
 use crate::wire::Protocol;
 use crate::{LocustOptions, WorkerConfig, new_worker_id};
@@ -96,8 +97,18 @@ fn own_scenario(file: &Path) -> anyhow::Result<OwnScenario> {
     );
     let scenario =
         Scenario::load(&name, &text).with_context(|| format!("the scenario {name} has mistakes"))?;
+    if let Some((source, _)) = scenario.data.iter().find(|(_, source)| source.is_unique()) {
+        anyhow::bail!(
+            "{name}: rows of {source} are unique, which takes a Sentinel master to hand them out; a Locust master cannot"
+        );
+    }
+    anyhow::ensure!(
+        scenario.setup.is_empty() && scenario.teardown.is_empty(),
+        "{name}: setup and teardown take a Sentinel master; a Locust master has none to run once"
+    );
+    let files = read_files(file.parent().unwrap_or(Path::new("")), &scenario.files())?.named();
     let classes = scenario.users.into_iter().map(|class| class.name).collect();
-    Ok(OwnScenario { name, text, classes })
+    Ok(OwnScenario { name, text, classes, files })
 }
 
 /// Locust's two options: the host has no port in it, and an IPv6 address may do without brackets.

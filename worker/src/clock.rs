@@ -30,8 +30,8 @@ impl LocalClock {
     }
 }
 
-/// What the wall clock shows, in microseconds since 1970; zero before that. Read once by each worker: what it measures,
-/// it measures by its [`LocalClock`].
+/// What the wall clock shows, in microseconds since 1970; zero before that. Read once by each worker, and for templates
+/// that ask for the time: what a worker measures, it measures by its [`LocalClock`].
 pub fn unix_now_us() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)

@@ -6,15 +6,23 @@
 //! session  carries out what a `machine` decides, over a `wire` to the master: `common::member` over gRPC,
 //!          `common::locust_worker` over Locust's wire
 //!   swarm  spreads users over lanes and ramps them as assigned
-//!     lane one thread: users, and the recorder that they share
+//!     lane one thread: users, the recorder that they share, and the `arrivals` that they serve
 //!       user  task after task, step after step, through an `http` client of its own
 //! ```
 //!
 //! There is no statistics arithmetic here, and no decision that does not need a socket, a clock or a thread.
 
+mod actor;
 pub mod address;
+mod arrivals;
 pub mod cli;
 pub mod clock;
+pub mod dry_run;
+pub mod exchange;
+mod feeder;
+pub mod files;
+mod finished;
+mod hooks;
 pub mod http;
 mod lane;
 mod lane_state;
@@ -24,9 +32,11 @@ pub mod locust_link;
 pub mod log_tail;
 pub mod logging;
 mod machine;
+mod multipart;
 mod pacing;
-mod plan;
+pub mod plan;
 mod request;
+pub mod rows;
 pub mod session;
 pub mod signals;
 mod stop;

@@ -28,6 +28,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A master that does not answer pings for this long is not there any more.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
+/// What the master may have on its way on a stream, in bytes. HTTP/2's 64 KiB would make a chunk of a file take sixteen
+/// round trips.
+const STREAM_WINDOW: u32 = 2 << 20;
+
 /// How long to wait, at the end, until the master has read everything.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -48,10 +52,12 @@ impl Dial for TcpDial {
     }
 }
 
-/// The timeouts that every connection to a master has.
+/// The timeouts and the window that every connection to a master has.
 pub fn with_timeouts(endpoint: Endpoint) -> Endpoint {
     endpoint
         .connect_timeout(CONNECT_TIMEOUT)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(STREAM_WINDOW)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE)

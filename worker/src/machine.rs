@@ -2,14 +2,21 @@
 //! same deeds done; only what they say to their masters differs.
 
 use sentinel_common::coordinator::Notice;
-use sentinel_common::ids::Generation;
+use sentinel_common::files::NamedFiles;
+use sentinel_common::ids::{Generation, RunId};
 use sentinel_common::locust::{self, WorkerMessage};
 use sentinel_common::locust_worker::{self, LocustWorker};
 use sentinel_common::member::{self, Exit, Member};
-use sentinel_common::messages::{Assignment, ClassCounts, FromWorker, RunPlan, WorkerState};
+use sentinel_common::messages::{Assignment, ClassCounts, FromWorker, Hook, RunPlan, WorkerState};
+use sentinel_common::rows::{RowRange, Want};
 use sentinel_common::stats::StatsDelta;
 use sentinel_common::time::{Moment, RunClock};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
+
+/// What setup or teardown came to: variables, or why it failed.
+pub type HookResult = Result<String, String>;
 
 /// Who decides.
 #[derive(Debug)]
@@ -31,10 +38,18 @@ pub enum Deed {
     Send(Outgoing),
     /// Send a heartbeat.
     Beat(Beat),
-    /// Make ready to run users of this plan.
-    Prepare(RunPlan),
+    /// End what is left of another run.
+    Abandon,
+    /// Make ready to run users of this plan with these files.
+    Prepare(Arc<RunPlan>, NamedFiles),
+    /// Set a run up or tear it down.
+    Hook(Hook, Arc<RunPlan>, NamedFiles),
+    /// Leave the setup or teardown that is under way.
+    EndHook,
     /// Ramp to these users.
     Apply(Assignment),
+    /// Give these rows to the stock of this source; if the flag is set, there will never be any more.
+    Rows(String, Vec<RowRange>, bool),
     /// Take what was measured.
     Collect,
     /// Throw away what was measured.
@@ -138,6 +153,34 @@ impl Machine {
         }
     }
 
+    /// Setup or teardown is over. A Locust master asks for neither.
+    pub fn handle_hook_done(&mut self, hook: Hook, run: &RunId, result: HookResult) {
+        if let Self::Member(machine) = self {
+            machine.handle_hook_done(hook, run, result);
+        }
+    }
+
+    /// The stock of a source wants rows. A Locust master has none to give.
+    pub fn handle_rows_wanted(&mut self, now: Moment, source: &str, want: Want) {
+        if let Self::Member(machine) = self {
+            machine.handle_rows_wanted(now, source, want);
+        }
+    }
+
+    /// Nobody has taken these rows for a while.
+    pub fn handle_rows_idle(&mut self, now: Moment, source: &str, ranges: Vec<RowRange>) {
+        if let Self::Member(machine) = self {
+            machine.handle_rows_idle(now, source, ranges);
+        }
+    }
+
+    /// No user is left to take rows, and these were left.
+    pub fn handle_rows_left(&mut self, now: Moment, left: BTreeMap<String, Vec<RowRange>>) {
+        if let Self::Member(machine) = self {
+            machine.handle_rows_left(now, left);
+        }
+    }
+
     /// The plan cannot be run here.
     pub fn handle_bad_plan(&mut self, reason: String) {
         match self {
@@ -170,8 +213,12 @@ impl From<member::Effect> for Deed {
             Effect::Connect => Self::Connect,
             Effect::Send(message) => Self::Send(Outgoing::Grpc(message)),
             Effect::Beat { state } => Self::Beat(Beat::Grpc(state)),
-            Effect::Prepare(plan) => Self::Prepare(plan),
+            Effect::Abandon => Self::Abandon,
+            Effect::Prepare { plan, files } => Self::Prepare(plan, files),
+            Effect::Hook { hook, plan, files } => Self::Hook(hook, plan, files),
+            Effect::EndHook => Self::EndHook,
             Effect::Apply(assignment) => Self::Apply(assignment),
+            Effect::Rows { source, ranges, exhausted } => Self::Rows(source, ranges, exhausted),
             Effect::Collect => Self::Collect,
             Effect::Discard => Self::Discard,
             Effect::Drain { timeout, .. } => Self::Drain(timeout),
@@ -189,7 +236,8 @@ impl From<locust_worker::Effect> for Deed {
             Effect::HangUp => Self::HangUp,
             Effect::Send(message) => Self::Send(Outgoing::Locust(message)),
             Effect::Beat { state } => Self::Beat(Beat::Locust(state)),
-            Effect::Prepare(plan) => Self::Prepare(plan),
+            // It brought its own scenario.
+            Effect::Prepare(plan) => Self::Prepare(plan, NamedFiles::new()),
             Effect::Apply(assignment) => Self::Apply(assignment),
             Effect::Collect => Self::Collect,
             Effect::Discard => Self::Discard,

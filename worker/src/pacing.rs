@@ -36,11 +36,6 @@ impl UserPacing {
         }
     }
 
-    /// The run's clock as this user knows it, all its life.
-    pub fn clock(&self) -> RunClock {
-        self.clock
-    }
-
     /// Whether iterations have a schedule that a slow target can make them miss.
     pub fn is_paced(&self) -> bool {
         self.wait.is_paced()
@@ -90,6 +85,17 @@ impl UserPacing {
         }
     }
 
+    /// The user has ended by itself: nothing more becomes due for it.
+    pub fn finish(&self, recorder: &mut Recorder) {
+        if !self.closed.replace(true) {
+            let (started, reported) = (self.started.get(), self.planned_reported.get());
+            let planned = started.max(reported);
+            let delivery = recorder.delivery_mut();
+            delivery.planned += planned - reported;
+            delivery.dropped += planned - started;
+        }
+    }
+
     fn planned(&self, now: Moment) -> u64 {
         let started = self.started.get();
         match self.pacer.borrow().as_ref() {
@@ -120,6 +126,25 @@ mod tests {
         pacing.count_planned(Moment::from_secs(9), &mut recorder);
         let delivery = recorder.take().delivery;
         assert_eq!((delivery.planned, delivery.started, delivery.dropped), (5, 1, 4));
+    }
+
+    #[test]
+    fn a_user_that_ends_by_itself_drops_only_what_was_reported_as_planned() {
+        let check = |reported_at_us: u64, expected: (u64, u64, u64)| {
+            let pacing = pacing("constant_throughput(10)");
+            let mut recorder = Recorder::default();
+            pacing.begin(RunTime::ZERO);
+            pacing.count_planned(Moment::from_micros(reported_at_us), &mut recorder);
+            pacing.start_iteration(RunTime::ZERO, RunTime::ZERO, &mut recorder);
+            pacing.start_iteration(RunTime::ZERO, RunTime::ZERO, &mut recorder);
+            pacing.finish(&mut recorder);
+            pacing.close(Moment::from_secs(9), &mut recorder);
+            pacing.count_planned(Moment::from_secs(9), &mut recorder);
+            let delivery = recorder.take().delivery;
+            assert_eq!((delivery.planned, delivery.started, delivery.dropped), expected, "{reported_at_us}");
+        };
+        check(0, (2, 2, 0));
+        check(450_000, (5, 2, 3));
     }
 
     #[test]

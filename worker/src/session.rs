@@ -4,23 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sentinel_common::coordinator::Notice;
-use sentinel_common::ids::{WIRE_VERSION, WorkerId};
+use sentinel_common::files::NamedFiles;
+use sentinel_common::ids::{RunId, WIRE_VERSION, WorkerId};
 use sentinel_common::locust::{self, MasterMessage as LocustMessage, WorkerMessage};
 use sentinel_common::locust_worker::{LocustSettings, LocustWorker};
 use sentinel_common::member::{Exit, Member};
-use sentinel_common::messages::{FromWorker, Heartbeat, Ready, RunPlan, ToWorker, Wire};
+use sentinel_common::messages::{Assignment, FromWorker, Heartbeat, Hook, Ready, RunPlan, ToWorker, Wire};
 use sentinel_common::random::UserRng;
-use sentinel_common::time::Moment;
+use sentinel_common::rows::RowRange;
+use sentinel_common::time::{Moment, RunClock};
 use sentinel_proto::Decode as _;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::clock::LocalClock;
 use crate::lane::LaneReport;
 use crate::link::{Dial, LinkError};
 use crate::log_tail::{LogReader, LogTail};
-use crate::machine::{Beat, Deed, Machine, Outgoing};
-use crate::plan::PreparedRun;
+use crate::machine::{Beat, Deed, HookResult, Machine, Outgoing};
+use crate::plan::{BadPlan, PreparedRun};
 use crate::swarm::Swarm;
 use crate::vitals::Vitals;
 use crate::wire::{AnyLink, Incoming, Route};
@@ -44,6 +46,8 @@ enum Event {
     Incoming(Result<Incoming, LinkError>),
     /// Something that was begun has finished.
     Finished(Work),
+    /// Users may need rows.
+    RowsWanted,
     /// A timer is due.
     Timer,
     /// The process was told to end.
@@ -58,6 +62,17 @@ enum Work {
     Collected(u64, LaneReport),
     /// The swarm has stopped.
     Drained(u64, LaneReport),
+    /// A plan of this epoch was compiled.
+    Prepared(u64, Result<Arc<PreparedRun>, BadPlan>),
+    /// Setup or teardown of a run is over.
+    HookDone(Hook, RunId, HookResult),
+}
+
+/// A plan is being compiled, which may take longer than a heartbeat may wait.
+#[derive(Debug, Default)]
+struct Preparing {
+    /// The users to run then; the newest assignment counts.
+    next: Option<Assignment>,
 }
 
 /// A worker at work. See the module's documentation.
@@ -74,6 +89,9 @@ struct Session {
     heartbeat: Heartbeat,
     /// Counts the moments at which everything measured before became void.
     epoch: u64,
+    preparing: Option<Preparing>,
+    /// Ends the setup or teardown that is under way.
+    hook: Option<AbortHandle>,
     log: Option<LogReader>,
     /// When the log is looked at next; `None` as long as the master has not acknowledged the worker.
     next_log: Option<Moment>,
@@ -134,6 +152,8 @@ impl Session {
             vitals: Vitals::new(),
             heartbeat: Heartbeat::default(),
             epoch: 0,
+            preparing: None,
+            hook: None,
             log: log.map(LogTail::read),
             next_log: None,
             told_to_end: false,
@@ -148,7 +168,9 @@ impl Session {
         tokio::select! {
             Some(()) = shutdown.recv() => Event::Shutdown,
             incoming = next_message(self.link.as_mut()) => Event::Incoming(incoming),
-            Some(Ok(work)) = self.work.join_next() => Event::Finished(work),
+            // What was aborted has nothing to say.
+            Some(joined) = self.work.join_next() => joined.map_or(Event::Timer, Event::Finished),
+            () = rows_wanted(self.swarm.run()) => Event::RowsWanted,
             () = tokio::time::sleep_until(self.clock.instant(wake)) => Event::Timer,
         }
     }
@@ -166,9 +188,18 @@ impl Session {
             }
             Event::Finished(Work::Drained(epoch, report)) if epoch == self.epoch => {
                 self.swarm.drained();
+                let rows = self.swarm.run().map(|run| run.close_stocks()).unwrap_or_default();
+                self.machine.handle_rows_left(now, rows);
                 self.machine.handle_drained(now, &report.delta);
             }
-            Event::Finished(Work::Collected(..) | Work::Drained(..)) => {}
+            Event::Finished(Work::Prepared(epoch, prepared)) if epoch == self.epoch => {
+                self.prepared(now, prepared).await;
+            }
+            Event::Finished(Work::HookDone(hook, run, result)) => {
+                self.machine.handle_hook_done(hook, &run, result);
+            }
+            Event::Finished(Work::Collected(..) | Work::Drained(..) | Work::Prepared(..)) => {}
+            Event::RowsWanted => self.ask_for_rows(now),
             Event::Timer => {}
             Event::Shutdown => {
                 self.told_to_end = true;
@@ -227,13 +258,9 @@ impl Session {
             );
         }
         self.machine = machine;
-        self.epoch += 1;
         self.next_log = None;
-        self.swarm.discard().await;
-        let (epoch, drained) = (self.epoch, self.swarm.drain(Duration::ZERO));
-        self.swarm.drained();
-        // Nobody wants the figures of these users, but the drain has to be seen through.
-        self.work.spawn(async move { Work::Drained(epoch.wrapping_sub(1), drained.await) });
+        self.end_hook();
+        self.abandon().await;
     }
 
     fn refuse_locust(&mut self) {
@@ -266,9 +293,19 @@ impl Session {
                 Deed::HangUp => self.hang_up(),
                 Deed::Send(message) => self.send(message),
                 Deed::Beat(beat) => self.beat(beat),
-                Deed::Prepare(plan) => self.prepare(&plan).await,
-                Deed::Apply(assignment) => self.swarm.apply(self.clock.now(), &assignment),
+                Deed::Abandon => self.abandon().await,
+                Deed::Prepare(plan, files) => {
+                    // For Locust's master, the worker brought its scenario and so its files.
+                    let own = self.locust.as_ref().filter(|_| matches!(self.machine, Machine::Locust(_)));
+                    let files = own.map_or(files, |settings| settings.scenario.files.clone());
+                    self.prepare(plan, files).await;
+                }
+                Deed::Hook(hook, plan, files) => self.begin_hook(hook, plan, files),
+                Deed::EndHook => self.end_hook(),
+                Deed::Apply(assignment) => self.apply(assignment),
+                Deed::Rows(source, ranges, exhausted) => self.supply_rows(&source, ranges, exhausted),
                 Deed::Collect => {
+                    self.hand_back_idle_rows();
                     let (epoch, collected) = (self.epoch, self.swarm.collect());
                     self.work.spawn(async move { Work::Collected(epoch, collected.await) });
                 }
@@ -277,6 +314,7 @@ impl Session {
                     self.swarm.discard().await;
                 }
                 Deed::Drain(timeout) => {
+                    self.hold_no_users();
                     let (epoch, drained) = (self.epoch, self.swarm.drain(timeout));
                     self.work.spawn(async move { Work::Drained(epoch, drained.await) });
                 }
@@ -300,19 +338,107 @@ impl Session {
         }
     }
 
-    async fn prepare(&mut self, plan: &RunPlan) {
+    /// Ends what is left of a run. What it measured, or has yet to compile, is void.
+    async fn abandon(&mut self) {
         self.epoch += 1;
+        self.preparing = None;
+        if let Some(run) = self.swarm.run() {
+            // Its users end, and no others will come.
+            run.close_stocks();
+        }
+        self.swarm.abandon().await;
+    }
+
+    /// Compiles a plan, apart from the session, which goes on meanwhile.
+    async fn prepare(&mut self, plan: Arc<RunPlan>, files: NamedFiles) {
+        self.abandon().await;
         let Some(clock) = self.machine.clock() else {
             return;
         };
-        match PreparedRun::new(plan, clock) {
-            Ok(run) => {
-                tracing::info!("Run {}: {}", plan.run, plan.scenario_name);
-                // Numbers of users are unique in the cluster: each worker has four billion of its own.
-                let first_index = u64::from(self.machine.index()) << 32;
-                self.swarm.prepare(run, first_index).await;
+        self.preparing = Some(Preparing::default());
+        let epoch = self.epoch;
+        let index = self.machine.index();
+        self.work.spawn(async move { Work::Prepared(epoch, compile(plan, files, index, clock).await) });
+    }
+
+    async fn prepared(&mut self, now: Moment, prepared: Result<Arc<PreparedRun>, BadPlan>) {
+        let run = match prepared {
+            Ok(run) => run,
+            Err(error) => return self.machine.handle_bad_plan(error.to_string()),
+        };
+        tracing::info!("Run {}: {}", run.plan().run, run.plan().scenario_name);
+        // Numbers of a class's users are unique in the cluster: each worker has four billion of its own.
+        let first_index = u64::from(self.machine.index()) << 32;
+        self.swarm.prepare(run, first_index).await;
+        self.update_clock();
+        if let Some(assignment) = self.preparing.take().and_then(|preparing| preparing.next) {
+            self.swarm.apply(now, &assignment);
+        }
+    }
+
+    fn apply(&mut self, assignment: Assignment) {
+        match &mut self.preparing {
+            Some(preparing) => preparing.next = Some(assignment),
+            None => self.swarm.apply(self.clock.now(), &assignment),
+        }
+    }
+
+    /// The run is stopping: no user of it is to begin any more.
+    fn hold_no_users(&mut self) {
+        if let Some(preparing) = &mut self.preparing {
+            preparing.next = None;
+        }
+    }
+
+    /// Sets a run up or tears it down, apart from the session, which goes on meanwhile.
+    fn begin_hook(&mut self, hook: Hook, plan: Arc<RunPlan>, files: NamedFiles) {
+        self.end_hook();
+        let (id, lane) = (plan.run.clone(), self.swarm.hooks());
+        let clock = RunClock::new(plan.run_time, self.clock.now());
+        let index = self.machine.index();
+        let handle = self.work.spawn(async move {
+            let result = match compile(plan, files, index, clock).await {
+                Ok(run) => {
+                    // Rows are for users; the master has none to give outside the run.
+                    run.close_stocks();
+                    lane.run(hook, run).await
+                }
+                Err(error) => Err(error.to_string()),
+            };
+            Work::HookDone(hook, id, result)
+        });
+        self.hook = Some(handle);
+    }
+
+    fn end_hook(&mut self) {
+        if let Some(hook) = self.hook.take() {
+            hook.abort();
+        }
+    }
+
+    fn ask_for_rows(&mut self, now: Moment) {
+        for stock in self.swarm.run().into_iter().flat_map(|run| run.stocks()) {
+            if let Some(want) = stock.want(now) {
+                self.machine.handle_rows_wanted(now, stock.source(), want);
             }
-            Err(error) => self.machine.handle_bad_plan(error.to_string()),
+        }
+    }
+
+    fn supply_rows(&mut self, source: &str, ranges: Vec<RowRange>, exhausted: bool) {
+        if let Some(stock) = self.swarm.run().and_then(|run| run.rows(source)) {
+            stock.supply(ranges, exhausted);
+        }
+        self.ask_for_rows(self.clock.now());
+    }
+
+    /// Looks whether rows lie around here that others may wait for. The figures are collected once a second, which is
+    /// often enough.
+    fn hand_back_idle_rows(&mut self) {
+        let now = self.clock.now();
+        for stock in self.swarm.run().into_iter().flat_map(|run| run.stocks()) {
+            if let Some(idle) = stock.take_idle() {
+                self.machine.handle_rows_idle(now, stock.source(), idle);
+            }
         }
     }
 
@@ -331,7 +457,9 @@ impl Session {
             Beat::Grpc(state) => {
                 let users = self.swarm.running().clone();
                 let wakeup_lag = std::mem::take(&mut self.heartbeat.wakeup_lag);
-                let heartbeat = Heartbeat { state, users, cpu_percent, memory_bytes, wakeup_lag };
+                let (finished, pool) = (self.swarm.finished(), self.swarm.pool());
+                let heartbeat =
+                    Heartbeat { state, users, finished, pool, cpu_percent, memory_bytes, wakeup_lag };
                 Outgoing::Grpc(FromWorker::Heartbeat(heartbeat))
             }
             Beat::Locust(state) => Outgoing::Locust(WorkerMessage::Heartbeat(locust::Heartbeat {
@@ -399,6 +527,26 @@ fn locust_worker(worker: &WorkerId, settings: &LocustSettings, now: Moment) -> M
 
 fn rng(worker: &WorkerId) -> UserRng {
     UserRng::for_user(0, worker.as_str(), 0)
+}
+
+/// Compiles a plan on a thread that may take its time.
+async fn compile(
+    plan: Arc<RunPlan>,
+    files: NamedFiles,
+    worker_index: u32,
+    clock: RunClock,
+) -> Result<Arc<PreparedRun>, BadPlan> {
+    let prepare = move || PreparedRun::new(plan, files, worker_index, clock);
+    let compiled = tokio::task::spawn_blocking(prepare).await;
+    compiled.unwrap_or_else(|_| Err(BadPlan::new("it made the scenario's compiler panic")))
+}
+
+/// Completes when users may need rows; never, if there are no users.
+async fn rows_wanted(run: Option<&Arc<PreparedRun>>) {
+    match run {
+        Some(run) => run.rows_wanted().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The next message; never, if there is no connection.

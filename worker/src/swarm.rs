@@ -9,14 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sentinel_common::ids::Generation;
-use sentinel_common::messages::{Assignment, ClassCounts};
+use sentinel_common::messages::{ArrivalShare, Assignment, ClassCounts, Hook};
 use sentinel_common::spawn_plan::{Change, SpawnPlan};
 use sentinel_common::stats::Accumulator;
 use sentinel_common::time::Moment;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
+use crate::arrivals::{LanePart, UserNumbers};
 use crate::clock::LocalClock;
+use crate::finished::FinishedUsers;
 use crate::http::ClientFactory;
 use crate::lane::{LaneCommand, LaneReport, run_lane};
 use crate::plan::PreparedRun;
@@ -26,6 +28,9 @@ const LANE_QUEUE: usize = 1024;
 
 /// A change that is later than this shows that the process was frozen.
 const FROZEN: Duration = Duration::from_secs(1);
+
+/// A worker has four billion numbers for its users: the lower half for those that are assigned to it.
+const POOL_NUMBERS: u64 = 1 << 31;
 
 /// When to try again to hand a change to a lane whose queue is full.
 const LANE_RETRY: Duration = Duration::from_millis(10);
@@ -40,9 +45,34 @@ pub struct Swarm {
     plan: SpawnPlan,
     /// The assignment that is being followed, until it is reached.
     unsettled: Option<Assignment>,
+    /// The worker's parts in the arrivals of open classes.
+    arrivals: Vec<ArrivalShare>,
+    /// The lanes that have not been told of them.
+    untold: Vec<usize>,
     /// A lane had no room; nothing is handed out before this.
     retry_at: Option<Moment>,
-    next_index: u64,
+    /// The number of the next user of each class, in the order of the plan's classes. Each class counts for itself, so
+    /// that another class changes nothing for its users.
+    next_indexes: Vec<u64>,
+}
+
+/// Does setup and teardown.
+#[derive(Clone, Debug)]
+pub struct HookRunner(Option<mpsc::Sender<LaneCommand>>);
+
+impl HookRunner {
+    /// Does it. If the future is dropped, it is left where it is.
+    ///
+    /// # Errors
+    /// What went wrong, for people.
+    pub async fn run(self, hook: Hook, run: Arc<PreparedRun>) -> Result<String, String> {
+        let (done, result) = oneshot::channel();
+        if let Some(lane) = self.0 {
+            // If the thread is gone, so is the other end of the answer.
+            let _ = lane.send(LaneCommand::Hook { hook, run, done }).await;
+        }
+        result.await.unwrap_or_else(|_| Err("it panicked".to_owned()))
+    }
 }
 
 #[derive(Debug)]
@@ -51,6 +81,8 @@ struct Lane {
     users: usize,
     /// How many users of each class are here, in the order of the plan's classes.
     by_class: Vec<u32>,
+    /// Those of them that have ended by themselves.
+    finished: Arc<FinishedUsers>,
 }
 
 impl Swarm {
@@ -90,8 +122,10 @@ impl Swarm {
             running: ClassCounts::new(),
             plan: SpawnPlan::default(),
             unsettled: None,
+            arrivals: Vec::new(),
+            untold: Vec::new(),
             retry_at: None,
-            next_index: 0,
+            next_indexes: Vec::new(),
         }
     }
 
@@ -100,44 +134,92 @@ impl Swarm {
         self.run.as_ref()
     }
 
-    /// Users that were started and not told to stop one by one; in a drain, all until it is over.
+    /// Users that were started and not told to stop one by one; in a drain, all until it is over. Those that have ended by
+    /// themselves are among them.
     pub fn running(&self) -> &ClassCounts {
         &self.running
     }
 
-    /// Makes ready for a run; users of another one are stopped. Its users are numbered from `first_index` on.
-    pub async fn prepare(&mut self, run: Arc<PreparedRun>, first_index: u64) {
+    /// Where setup and teardown are done: on a thread that runs users, so that they can keep nothing else waiting.
+    pub fn hooks(&self) -> HookRunner {
+        HookRunner(self.lanes.first().map(|lane| lane.commands.clone()))
+    }
+
+    /// Stops all users at once; what they measure from now on is void.
+    pub async fn abandon(&mut self) {
         for lane in &mut self.lanes {
             lane.users = 0;
-            lane.by_class = vec![0; run.classes().len()];
-            lane.tell(LaneCommand::Prepare(run.clone())).await;
+            lane.by_class.fill(0);
+            lane.finished = Arc::default();
+            lane.tell(LaneCommand::Abandon).await;
         }
-        self.run = Some(run);
+        self.run = None;
         self.running.clear();
         self.plan = SpawnPlan::default();
         self.unsettled = None;
-        self.next_index = first_index;
+        self.forget_arrivals();
+    }
+
+    /// Those of the running users that have ended by themselves. They count as running until they are told to stop.
+    pub fn finished(&self) -> ClassCounts {
+        let classes = self.run.iter().flat_map(|run| run.classes()).enumerate();
+        let counts = classes.map(|(index, class)| {
+            let finished = self.lanes.iter().map(|lane| lane.finished.of(index)).sum();
+            (class.name.clone(), finished)
+        });
+        counts.filter(|(_, finished)| *finished > 0).collect()
+    }
+
+    /// Makes ready for a run; users of another one were abandoned. The users of each class are numbered from
+    /// `first_index` on, those that serve arrivals from `POOL_NUMBERS` later on.
+    pub async fn prepare(&mut self, run: Arc<PreparedRun>, first_index: u64) {
+        let lanes = self.lanes.len() as u64;
+        for (index, lane) in self.lanes.iter_mut().enumerate() {
+            lane.by_class = vec![0; run.classes().len()];
+            lane.finished = Arc::new(FinishedUsers::new(run.classes().len()));
+            let finished = lane.finished.clone();
+            let numbers = UserNumbers::new(first_index + POOL_NUMBERS + index as u64, lanes);
+            lane.tell(LaneCommand::Prepare { run: run.clone(), finished, numbers }).await;
+        }
+        self.next_indexes = vec![first_index; run.classes().len()];
+        self.run = Some(run);
     }
 
     /// Follows an assignment from now on, instead of the one before.
     pub fn apply(&mut self, now: Moment, assignment: &Assignment) {
         self.plan = SpawnPlan::new(now, &self.running, assignment);
         self.unsettled = Some(assignment.clone());
+        if self.arrivals != assignment.arrivals {
+            self.arrivals.clone_from(&assignment.arrivals);
+            self.untold = (0..self.lanes.len()).collect();
+        }
+    }
+
+    /// Users that serve arrivals, whom nobody assigned.
+    pub fn pool(&self) -> ClassCounts {
+        self.run.as_ref().map(|run| run.pool()).unwrap_or_default()
     }
 
     /// When [`Self::advance`] wants to be called.
     pub fn next_at(&self) -> Option<Moment> {
-        let due = self.plan.next_at().or(self.unsettled.as_ref().map(|_| Moment::ZERO))?;
+        let at_once = !self.untold.is_empty() || self.unsettled.is_some() && self.plan.is_complete();
+        let due = if at_once { Moment::ZERO } else { self.plan.next_at()? };
         Some(due.max(self.retry_at.unwrap_or(Moment::ZERO)))
     }
 
     /// Makes the changes that are due. Returns the generation that has been reached, once.
     pub fn advance(&mut self, now: Moment) -> Option<Generation> {
         self.retry_at = None;
+        if self.tell_arrivals().is_err() {
+            self.retry_at = Some(now + LANE_RETRY);
+            return None;
+        }
         self.resume_after_freeze(now);
         while let Some(change) = self.plan.due(now) {
             let made = match change {
-                Change::Spawn(class) => spawn(&mut self.lanes, self.run.as_deref(), class, self.next_index),
+                Change::Spawn(class) => {
+                    spawn(&mut self.lanes, self.run.as_deref(), class, &mut self.next_indexes)
+                }
                 Change::Stop(class) => stop(&mut self.lanes, self.run.as_deref(), class),
             };
             if made.is_err() {
@@ -146,7 +228,6 @@ impl Swarm {
             }
             match change {
                 Change::Spawn(class) => {
-                    self.next_index += 1;
                     *self.running.entry(class.to_owned()).or_default() += 1;
                 }
                 Change::Stop(class) => {
@@ -158,6 +239,26 @@ impl Swarm {
             self.plan.advance(now);
         }
         if self.plan.is_complete() { self.unsettled.take().map(|reached| reached.generation) } else { None }
+    }
+
+    /// Tells the lanes which arrivals are theirs.
+    fn tell_arrivals(&mut self) -> Result<(), LaneBusy> {
+        let lanes = u32::try_from(self.lanes.len()).unwrap_or(u32::MAX);
+        while let (Some(index), Some(run)) = (self.untold.last().copied(), self.run.as_ref()) {
+            let parts = self.arrivals.iter().filter_map(|share| {
+                let class = run.class_index(&share.class)?;
+                Some(LanePart::new(class, share, u32::try_from(index).unwrap_or(u32::MAX), lanes))
+            });
+            let command = LaneCommand::MakeArrivals(parts.collect());
+            self.lanes[index].commands.try_send(command).map_err(|_| LaneBusy)?;
+            self.untold.pop();
+        }
+        Ok(())
+    }
+
+    fn forget_arrivals(&mut self) {
+        self.arrivals.clear();
+        self.untold.clear();
     }
 
     /// What was due during a freeze is not made up for in one burst: the ramp goes on from now at its own pace, and
@@ -186,6 +287,7 @@ impl Swarm {
     pub fn drain(&mut self, timeout: Duration) -> impl Future<Output = LaneReport> + Send + 'static {
         self.plan = SpawnPlan::default();
         self.unsettled = None;
+        self.forget_arrivals();
         for lane in &mut self.lanes {
             lane.users = 0;
             lane.by_class.fill(0);
@@ -196,6 +298,7 @@ impl Swarm {
     /// The drain is over: no user is left.
     pub fn drained(&mut self) {
         self.running.clear();
+        self.lanes.iter_mut().for_each(|lane| lane.finished = Arc::default());
     }
 
     /// Asks all lanes and merges their answers.
@@ -228,7 +331,12 @@ impl Swarm {
 impl Lane {
     fn new() -> (Self, mpsc::Receiver<LaneCommand>) {
         let (commands, queue) = mpsc::channel(LANE_QUEUE);
-        (Self { commands, users: 0, by_class: Vec::new() }, queue)
+        (Self { commands, users: 0, by_class: Vec::new(), finished: Arc::default() }, queue)
+    }
+
+    /// Whether a user of this class can be stopped here that has not ended by itself.
+    fn has_running(&self, class: usize) -> bool {
+        self.by_class[class] > self.finished.of(class)
     }
 
     async fn tell(&self, command: LaneCommand) {
@@ -241,12 +349,19 @@ impl Lane {
 /// The lane has no room for a command right now.
 struct LaneBusy;
 
-fn spawn(lanes: &mut [Lane], run: Option<&PreparedRun>, class: &str, index: u64) -> Result<(), LaneBusy> {
+fn spawn(
+    lanes: &mut [Lane],
+    run: Option<&PreparedRun>,
+    class: &str,
+    next_indexes: &mut [u64],
+) -> Result<(), LaneBusy> {
     let Some(class) = run.and_then(|run| run.class_index(class)) else {
         return Ok(());
     };
     if let Some(lane) = lanes.iter_mut().min_by_key(|lane| lane.users) {
+        let index = next_indexes[class];
         lane.commands.try_send(LaneCommand::Spawn { class, index }).map_err(|_| LaneBusy)?;
+        next_indexes[class] += 1;
         lane.users += 1;
         lane.by_class[class] += 1;
     }
@@ -258,7 +373,8 @@ fn stop(lanes: &mut [Lane], run: Option<&PreparedRun>, class: &str) -> Result<()
         return Ok(());
     };
     let with_class = lanes.iter_mut().filter(|lane| lane.by_class[class] > 0);
-    if let Some(lane) = with_class.max_by_key(|lane| lane.users) {
+    // A user that has ended by itself keeps its place as long as there is another one to stop.
+    if let Some(lane) = with_class.max_by_key(|lane| (lane.has_running(class), lane.users)) {
         lane.commands.try_send(LaneCommand::Stop { class }).map_err(|_| LaneBusy)?;
         lane.users -= 1;
         lane.by_class[class] -= 1;

@@ -1,60 +1,49 @@
-//! A virtual user: starts, works through tasks with waits between them, stops.
+//! A virtual user of the closed model: starts, works through tasks with waits between them, stops.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
+use sentinel_common::arrivals::Due;
 use sentinel_common::random::UserRng;
-use sentinel_common::scenario::{RenderContext, RenderError, RequestStep, Step, UserClass};
-use sentinel_common::stats::Sample;
+use sentinel_common::rows::ITERATIONS;
+use sentinel_common::scenario::{Move, Step, Task, UserClass, Walk};
 use sentinel_common::time::RunTime;
-use sentinel_common::wait::{NextStart, Pacer, WaitTime};
+use sentinel_common::wait::{NextStart, Pacer};
 
-use crate::clock::LocalClock;
+use crate::actor::{Actor, Cast, Flow, OnStop};
+use crate::arrivals::Seat;
 use crate::http::HttpClient;
 use crate::lane_state::LaneState;
 use crate::pacing::UserPacing;
 use crate::plan::PreparedRun;
-use crate::request::{PreparedRequest, prepare};
 use crate::stop::StopSignal;
 
 /// One virtual user. It lives on its lane's thread and shares nothing with other lanes.
 pub struct User<C> {
     run: Arc<PreparedRun>,
     class: usize,
-    client: C,
-    context: RenderContext,
-    clock: LocalClock,
+    actor: Actor<C>,
     state: Rc<LaneState>,
     stop: Rc<StopSignal>,
     pacing: Rc<UserPacing>,
-    /// When the iteration that runs was due; taken by its first request.
-    intended: Option<RunTime>,
+    walk: Walk,
 }
 
-/// Whether steps are left out once the user was told to stop.
+/// Whether a user goes on.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum OnStop {
-    Leave,
-    GoOn,
+enum Life {
+    GoesOn,
+    Over,
+    /// It is over because a source has no row left for it.
+    OutOfRows,
 }
 
 impl<C: HttpClient> User<C> {
-    /// A user that has done nothing yet. `index` is its number, unique in the cluster.
-    pub fn new(
-        run: Arc<PreparedRun>,
-        class: usize,
-        index: u64,
-        client: C,
-        clock: LocalClock,
-        state: Rc<LaneState>,
-        stop: Rc<StopSignal>,
-    ) -> Self {
-        let user_class = &run.classes()[class];
-        let host = run.host(class).map(|host| host.as_str()).unwrap_or_default();
-        let rng = UserRng::for_user(run.seed(), &user_class.name, index);
-        let context = RenderContext::new(rng, &user_class.name, index, host);
-        let pacing = Rc::new(UserPacing::new(run.clock(), user_class.wait_time));
-        Self { run, class, client, context, clock, state, stop, pacing, intended: None }
+    /// A user of the class at `class` that has done nothing yet.
+    pub fn new(class: usize, cast: Cast<C>) -> Self {
+        let (run, state, stop) = (cast.run.clone(), cast.state.clone(), cast.stop.clone());
+        let pacing = Rc::new(UserPacing::new(run.clock(), run.classes()[class].wait_time));
+        Self { run, class, actor: Actor::new(cast), state, stop, pacing, walk: Walk::default() }
     }
 
     /// Its schedule, for the lane to report on.
@@ -62,7 +51,7 @@ impl<C: HttpClient> User<C> {
         self.pacing.clone()
     }
 
-    /// Lives until it is told to stop, and no longer than it is then given.
+    /// Lives until it is told to stop, and no longer than it is then given, or until it ends by itself.
     pub async fn run(mut self) {
         let stop = self.stop.clone();
         tokio::select! {
@@ -71,134 +60,148 @@ impl<C: HttpClient> User<C> {
         }
     }
 
+    /// Serves arrivals instead, one after the other as they are given to it, until it is told to stop.
+    pub async fn serve(mut self, seat: &Rc<Seat>) {
+        let stop = self.stop.clone();
+        tokio::select! {
+            () = self.serve_all(seat) => {}
+            () = stop.cut_off() => {}
+        }
+    }
+
+    async fn serve_all(&mut self, seat: &Rc<Seat>) {
+        let run = self.run.clone();
+        let class = &run.classes()[self.class];
+        let mut life = self.attempt("on_start", &class.on_start, OnStop::Leave).await;
+        let stream = format!("{} arrival", class.name);
+        while life == Life::GoesOn {
+            let Some(arrival) = seat.next().await else { break };
+            let due = arrival.begin();
+            // An arrival does the same whoever serves it, so that a run can be repeated with other workers.
+            self.actor.context.reseed(UserRng::for_user(run.seed(), &stream, due.number));
+            life = self.serve_one(class, due).await;
+        }
+        if life == Life::OutOfRows {
+            // Whoever would be hired instead would find none, either.
+            seat.halt();
+        }
+        self.end(class).await;
+    }
+
+    /// Does what one arrival is about: one task of the class, the whole of it if it is a group.
+    async fn serve_one(&mut self, class: &UserClass, due: Due) -> Life {
+        let Due { number, at } = due;
+        self.walk = Walk::after(number);
+        self.pacing.start_iteration(at, self.actor.now(), &mut self.state.recorder.borrow_mut());
+        let mut intended = Some(at);
+        loop {
+            let life = match self.actor.context.with_rng(|rng| self.walk.next(class, rng)) {
+                Move::Enter(task, group) => {
+                    self.actor.begin_task(&task.name, number, intended.take());
+                    self.attempt("on_start", &group.on_start, OnStop::Leave).await
+                }
+                Move::Leave(group) => self.attempt("on_stop", &group.on_stop, OnStop::GoOn).await,
+                Move::Run(task, steps) => {
+                    self.actor.begin_task(&task.name, number, intended.take());
+                    let life = self.attempt(&task.name, steps, OnStop::Leave).await;
+                    if life == Life::GoesOn && self.walk.is_in_group() {
+                        self.wait(class).await;
+                    }
+                    life
+                }
+            };
+            if life != Life::GoesOn || !self.walk.is_in_group() || self.stop.is_stopping() {
+                return life;
+            }
+        }
+    }
+
     async fn live(&mut self) {
         let run = self.run.clone();
         let class = &run.classes()[self.class];
-        self.attempt("on_start", &class.on_start, OnStop::Leave).await;
-        let mut intended = self.now();
+        if self.attempt("on_start", &class.on_start, OnStop::Leave).await == Life::GoesOn {
+            self.work(class).await;
+        }
+        if !self.stop.is_stopping() {
+            // It has ended by itself: nothing more becomes due for it.
+            self.pacing.finish(&mut self.state.recorder.borrow_mut());
+        }
+        self.end(class).await;
+    }
+
+    /// Leaves every group that the user is in, and then the class.
+    async fn end(&mut self, class: &UserClass) {
+        while let Some(group) = self.walk.leave(class) {
+            let _ = self.attempt("on_stop", &group.on_stop, OnStop::GoOn).await;
+        }
+        let _ = self.attempt("on_stop", &class.on_stop, OnStop::GoOn).await;
+    }
+
+    /// Begins one task after the other, until the user is told to stop or ends by itself.
+    async fn work(&mut self, class: &UserClass) {
+        let mut intended = self.actor.now();
         self.pacing.begin(intended);
         while !self.stop.is_stopping() {
-            self.iterate(class, intended).await;
-            let finished = self.now();
-            let next = self.context.with_rng(|rng| self.pacing.next(finished, rng));
-            intended = next.intended;
-            self.rest(next).await;
-        }
-        self.attempt("on_stop", &class.on_stop, OnStop::GoOn).await;
-    }
-
-    async fn iterate(&mut self, class: &UserClass, intended: RunTime) {
-        let task = self.context.with_rng(|rng| class.tasks.pick(rng));
-        self.client.begin_iteration();
-        self.context.begin_task(&task.name, self.pacing.started());
-        self.pacing.start_iteration(intended, self.now(), &mut self.state.recorder.borrow_mut());
-        self.intended = self.pacing.is_paced().then_some(intended);
-        self.attempt(&task.name, &task.steps, OnStop::Leave).await;
-    }
-
-    /// Works through steps. A template that fails ends them and is reported as an exception, as an exception in a
-    /// Locust task would be; the user lives on.
-    async fn attempt(&mut self, what: &str, steps: &[Step], on_stop: OnStop) {
-        for step in steps {
-            if on_stop == OnStop::Leave && self.stop.interrupts_task() {
+            let life = match self.actor.context.with_rng(|rng| self.walk.next(class, rng)) {
+                Move::Enter(_, group) => self.attempt("on_start", &group.on_start, OnStop::Leave).await,
+                Move::Leave(group) => self.attempt("on_stop", &group.on_stop, OnStop::GoOn).await,
+                Move::Run(task, steps) => {
+                    let life = self.iterate(task, steps, intended).await;
+                    if life == Life::GoesOn {
+                        intended = self.wait(class).await;
+                    }
+                    life
+                }
+            };
+            if life != Life::GoesOn {
                 return;
             }
-            if let Err(error) = self.step(step).await {
-                let class = &self.run.classes()[self.class].name;
-                let place = format!("{class}, {what}");
-                return self.state.recorder.borrow_mut().exception(&error.to_string(), &place);
+        }
+    }
+
+    async fn iterate(&mut self, task: &Task, steps: &[Step], intended: RunTime) -> Life {
+        if self.run.rows(ITERATIONS).is_some() && self.actor.take_row(ITERATIONS).await.is_none() {
+            return if self.stop.is_stopping() { Life::GoesOn } else { Life::Over };
+        }
+        let started = self.pacing.started();
+        self.pacing.start_iteration(intended, self.actor.now(), &mut self.state.recorder.borrow_mut());
+        let schedule = self.pacing.is_paced().then_some(intended);
+        self.actor.begin_task(&task.name, started, schedule);
+        self.attempt(&task.name, steps, OnStop::Leave).await
+    }
+
+    /// Works through steps and takes note of what they mean.
+    async fn attempt(&mut self, what: &str, steps: &[Step], on_stop: OnStop) -> Life {
+        match self.actor.attempt(what, steps, on_stop).await {
+            Flow::GoOn | Flow::EndTask => Life::GoesOn,
+            Flow::Interrupt => {
+                self.walk.interrupt();
+                Life::GoesOn
+            }
+            Flow::StopUser(reason) => {
+                tracing::debug!("A user has ended: {reason}");
+                Life::Over
+            }
+            Flow::OutOfRows(source) => {
+                tracing::debug!("A user has ended: data {source} has no rows left");
+                Life::OutOfRows
             }
         }
     }
 
-    async fn step(&mut self, step: &Step) -> Result<(), RenderError> {
-        match step {
-            Step::Request(request) => self.request(request).await,
-            Step::Set(assignments) => self.context.assign(assignments),
-            Step::Think(think) => {
-                self.think(*think).await;
-                Ok(())
-            }
-            // Steps of later versions of the language cannot get here: the scenario was compiled by this release.
-            _ => Ok(()),
-        }
-    }
-
-    async fn request(&mut self, step: &RequestStep) -> Result<(), RenderError> {
-        let settings = self.run.http(self.class).settings();
-        let PreparedRequest { name, request } =
-            prepare(step, self.run.host(self.class), settings, &self.context)?;
-        let start = self.now();
-        let intended = self.intended.take().map_or(start, |intended| intended.min(start));
-        let in_flight = InFlight::sent(self.state.clone());
-        let answer = self.client.exchange(request).await;
-        let end = self.now();
-        let failure = match &answer {
-            Ok(answer) => step.expect.check(answer.status, &answer.body, &self.context).err(),
-            Err(error) => Some(error.to_string()),
+    /// Waits for the next iteration and returns when it is due.
+    async fn wait(&mut self, class: &UserClass) -> RunTime {
+        let finished = self.actor.now();
+        let group_wait = self.walk.wait_time(class).filter(|_| !self.pacing.is_paced());
+        let next = if self.walk.is_interrupted() && !self.pacing.is_paced() {
+            NextStart { intended: finished, wait: std::time::Duration::ZERO }
+        } else {
+            self.actor.context.with_rng(|rng| match group_wait {
+                Some(wait) => Pacer::new(wait, finished).next(finished, rng),
+                None => self.pacing.next(finished, rng),
+            })
         };
-        in_flight.landed(answer.is_ok(), failure.is_some());
-        let response_length = answer.map_or(0, |answer| answer.body.len() as u64);
-        let sample = Sample { intended, start, end, response_length, failure: failure.as_deref() };
-        let mut recorder = self.state.recorder.borrow_mut();
-        let entry = recorder.entry(step.method.as_str(), &name);
-        recorder.record(entry, &sample);
-        Ok(())
-    }
-
-    async fn think(&mut self, think: WaitTime) {
-        let now = self.now();
-        let next = self.context.with_rng(|rng| Pacer::new(think, now).next(now, rng));
-        self.rest(next).await;
-    }
-
-    /// Waits for the next start, or until the user is told to stop.
-    async fn rest(&self, next: NextStart) {
-        if next.wait.is_zero() {
-            // Others of this lane get their turn even if this user never waits for anything.
-            return tokio::task::yield_now().await;
-        }
-        let moment = self.pacing.clock().moment(next.intended);
-        tokio::select! {
-            () = tokio::time::sleep_until(self.clock.instant(moment)) => {
-                self.state.note_wakeup_lag(self.clock.now().saturating_since(moment));
-            }
-            () = self.stop.stopped() => {}
-        }
-    }
-
-    fn now(&self) -> RunTime {
-        self.pacing.clock().run_time(self.clock.now())
-    }
-}
-
-/// A request that was sent. If it is dropped before it landed, because its user was cut off, it counts as in flight
-/// at the stop.
-struct InFlight {
-    state: Rc<LaneState>,
-    landed: bool,
-}
-
-impl InFlight {
-    fn sent(state: Rc<LaneState>) -> Self {
-        state.recorder.borrow_mut().delivery_mut().sent += 1;
-        Self { state, landed: false }
-    }
-
-    fn landed(mut self, answered: bool, failed: bool) {
-        let mut recorder = self.state.recorder.borrow_mut();
-        let delivery = recorder.delivery_mut();
-        delivery.answered += u64::from(answered);
-        delivery.failed += u64::from(failed);
-        drop(recorder);
-        self.landed = true;
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        if !self.landed {
-            self.state.recorder.borrow_mut().delivery_mut().in_flight_at_stop += 1;
-        }
+        self.actor.rest(next).await;
+        next.intended
     }
 }

@@ -67,6 +67,7 @@ fn start(port: u16) -> tokio::task::JoinHandle<anyhow::Result<Exit>> {
         name: "shop.yaml".to_owned(),
         text: SCENARIO.to_owned(),
         classes: vec!["Buyer".to_owned()],
+        files: sentinel_common::files::NamedFiles::new(),
     };
     let options = LocustOptions { scenario: Some(scenario), ..LocustOptions::default() };
     tokio::spawn(async move {

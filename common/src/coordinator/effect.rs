@@ -38,6 +38,11 @@ pub enum Notice {
 pub enum Outcome {
     /// The run is over.
     Ended,
+    /// The run did not begin, because its setup failed.
+    SetupFailed {
+        /// What went wrong, for people.
+        reason: String,
+    },
     /// Not enough workers came in time.
     NoWorkers {
         /// How many were needed.

@@ -8,11 +8,16 @@
 //! told at its share of the spawn rate, so the cluster as a whole never spawns faster than was asked for, whether it
 //! ramps up, replaces a lost worker's users or makes room for a new worker.
 
+mod arrivals;
 mod effect;
 mod ending;
+mod files;
 mod pace;
 mod placement;
+mod rows;
 mod run;
+mod setup;
+mod shape;
 mod steps;
 mod timers;
 
@@ -22,25 +27,32 @@ mod tests;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use self::setup::{Setup, Teardown};
+use self::shape::Course;
 use self::timers::{Timer, Timers};
 use crate::dispatch::SpawnRate;
 use crate::ids::{ConnectionId, Generation, RunId, WIRE_VERSION, WorkerId};
 use crate::load::{Load, Ramp};
-use crate::messages::{FromWorker, Heartbeat, Ready, StatsReport, ToWorker, Wire, WorkerState};
+use crate::messages::{FromWorker, Heartbeat, NO_VARIABLES, Ready, StatsReport, ToWorker, Wire, WorkerState};
 use crate::roster::{Roster, WorkerNode};
 use crate::stats::Arrival;
 use crate::time::Moment;
 use crate::timeline::EventKind;
 use crate::worker_logs::{MAX_LINE_CHARS, WorkerLogs, headline, is_trouble};
 
+pub use self::arrivals::{ARRIVALS_OVER, ClassArrivals};
 pub use self::effect::{Effect, Notice, Outcome};
 pub use self::run::{Phase, Run, RunSpec, ScenarioSource};
+pub use self::shape::SHAPE_OVER;
 
 /// How often silent workers are looked for.
 const LIVENESS_CHECK: Duration = Duration::from_millis(250);
 
 /// The reason of a stop that was planned.
 pub const RUN_TIME_OVER: &str = "the run time is over";
+
+/// The reason of a stop because nobody is left who could do anything.
+pub const ALL_FINISHED: &str = "all users have finished";
 
 /// How often the users that run are counted. Each second of the series keeps the mean, so a loss of half a second
 /// weighs half a second.
@@ -74,6 +86,8 @@ pub struct Coordinator {
     roster: Roster,
     run: Option<Run>,
     autostart: Option<Autostart>,
+    setup: Option<Setup>,
+    teardown: Option<Teardown>,
     outcome: Option<Outcome>,
     timers: Timers,
     effects: VecDeque<Effect>,
@@ -141,8 +155,19 @@ impl Coordinator {
         self.start_if_ready(now);
     }
 
-    /// Starts a run with the workers that are there. Statistics of the run before are forgotten.
+    /// Starts a run with the workers that are there, after its setup if it has one. Statistics of the run before are
+    /// forgotten.
     pub fn start(&mut self, now: Moment, spec: RunSpec, load: Load) {
+        if spec.has_setup || spec.has_teardown {
+            return self.set_up(now, spec, load);
+        }
+        self.begin_run(now, spec, load, NO_VARIABLES.to_owned());
+    }
+
+    /// Begins a run whose users begin with these variables.
+    fn begin_run(&mut self, now: Moment, spec: RunSpec, load: Load, variables: String) {
+        self.cancel_setup();
+        self.cut_teardown_off(now, "another run begins");
         self.outcome = None;
         self.autostart = None;
         for timer in [
@@ -150,21 +175,26 @@ impl Coordinator {
             Timer::RunTime,
             Timer::StopDeadline,
             Timer::Lonely,
+            Timer::Shape,
             Timer::Step,
             Timer::Reports,
         ] {
             self.timers.clear(timer);
         }
         self.roster.iter_mut().for_each(WorkerNode::forget_orders);
-        if let Some(run_time) = load.run_time {
-            self.timers.set(Timer::RunTime, now + run_time);
-        }
         self.timers.set(Timer::Sample, now + SAMPLE_INTERVAL);
-        let rate = load.spawn_rate.as_per_second();
-        self.info(format!("Ramping to {} users at a rate of {rate:.2} per second", load.users));
         // They go on rising from run to run, so that nothing late from the run before can pass for news of this one.
         let generation = self.run.as_ref().map_or_else(Generation::default, |run| run.generation);
         let run = self.run.insert(Run::new(spec, load, generation, now));
+        if let Some(run_time) = run.length() {
+            self.timers.set(Timer::RunTime, now + run_time);
+        }
+        let course = self.begin_shape(now);
+        self.announce_start(now, load);
+        let Some(run) = self.run.as_mut() else {
+            return;
+        };
+        run.variables = variables;
         let plan = run.plan(now);
         for node in self.roster.active() {
             run.add_member(&node.id);
@@ -172,29 +202,61 @@ impl Coordinator {
                 .push_back(Effect::Send { to: node.connection, message: ToWorker::Plan(plan.clone()) });
         }
         self.place_from_scratch(now);
+        if let Some(Course::End(reason)) = course {
+            self.stop(now, &reason);
+        }
     }
 
-    /// Gives a run that is under way other users or another spawn rate. Does nothing when there is none.
+    /// Gives a run that is under way other users or another spawn rate. Does nothing when there is none, or when it
+    /// has a shape, which would have its way a second later.
     pub fn edit(&mut self, now: Moment, users: u32, spawn_rate: SpawnRate) {
         let Some(run) = self.run.as_mut().filter(|run| run.phase.is_active()) else {
             return;
         };
+        if run.spec.shape.is_some() {
+            return self.warn("The run follows its shape; its users cannot be changed".to_owned());
+        }
         let at = run.clock(now);
         let from = run.ramp.users(at);
         run.ramp = Ramp { from, to: users, spawn_rate, since: at };
         run.load = Load { users, spawn_rate, ..run.load };
-        let rate = spawn_rate.as_per_second();
-        run.note(now, EventKind::Ramp { from, to: users, spawn_rate: rate });
-        self.info(format!("Ramping to {users} users at a rate of {rate:.2} per second"));
+        self.announce(now, from, users, spawn_rate);
         self.place_edited(now);
     }
 
-    /// Stops the run gracefully: users finish what they may, workers hand over their last reports.
+    /// Tells people what a run begins with. Its shape, if it has one, has told them already.
+    fn announce_start(&mut self, now: Moment, load: Load) {
+        let Some(run) = self.run.as_ref() else {
+            return;
+        };
+        let (shaped, closed) = (run.spec.shape.is_some(), run.closed_classes().next().is_some());
+        let classes: Vec<String> = run.spec.arrivals.iter().map(ClassArrivals::to_string).collect();
+        if closed && !shaped {
+            self.announce(now, 0, load.users, load.spawn_rate);
+        }
+        for class in classes {
+            self.info(format!("Arrivals begin: {class}"));
+        }
+    }
+
+    /// Tells people that the number of users is about to change.
+    fn announce(&mut self, now: Moment, from: u32, to: u32, spawn_rate: SpawnRate) {
+        let rate = spawn_rate.as_per_second();
+        if let Some(run) = self.run.as_mut() {
+            run.note(now, EventKind::Ramp { from, to, spawn_rate: rate });
+        }
+        self.info(format!("Ramping to {to} users at a rate of {rate:.2} per second"));
+    }
+
+    /// Stops the run gracefully: users finish what they may, workers hand over their last reports. A run that is being set
+    /// up does not begin.
     pub fn stop(&mut self, now: Moment, reason: &str) {
+        self.fail_setup(&format!("it was cut short: {reason}"));
         let Some(run) = self.run.as_mut().filter(|run| run.phase.is_active()) else {
             return;
         };
         run.phase = Phase::Stopping;
+        run.stop_arrivals(run.clock(now));
         run.note(now, EventKind::StopRequested { reason: reason.to_owned() });
         let message = ToWorker::Stop { run: run.id().clone() };
         let deadline = now + run.spec.stop_timeout + STOP_GRACE;
@@ -215,14 +277,15 @@ impl Coordinator {
         }
         self.info(format!("Stopping the run: {reason}"));
         self.timers.set(Timer::StopDeadline, deadline);
-        for timer in [Timer::RunTime, Timer::Lonely, Timer::Step, Timer::Reports] {
+        for timer in [Timer::RunTime, Timer::Lonely, Timer::Shape, Timer::Step, Timer::Reports] {
             self.timers.clear(timer);
         }
         self.end_if_all_stopped(now, None);
     }
 
-    /// Ends the run at once, with what has been reported so far.
+    /// Ends the run at once, with what has been reported so far and without a teardown.
     pub fn abort(&mut self, now: Moment, reason: &str) {
+        self.cut_teardown_off(now, reason);
         self.stop(now, reason);
         if let Some(run) = self.run.as_mut().filter(|run| run.phase != Phase::Stopped) {
             run.cut_off = Some(reason.to_owned());
@@ -232,6 +295,7 @@ impl Coordinator {
 
     /// Sends every worker home. Their connections end once they have obeyed.
     pub fn quit(&mut self) {
+        self.fail_setup("all workers are sent home");
         self.quitting = true;
         for node in self.roster.iter_mut().filter(|node| !node.sent_home) {
             node.sent_home = true;
@@ -256,7 +320,11 @@ impl Coordinator {
         }
         match message {
             FromWorker::Ready(_) => {}
-            FromWorker::Spawning { .. } => self.on_state(connection, WorkerState::Spawning),
+            FromWorker::Spawning { generation } => {
+                if let Some(node) = self.roster.on(connection) {
+                    node.follow(generation);
+                }
+            }
             FromWorker::SpawningComplete { generation, users } => {
                 if let Some(node) = self.roster.on(connection) {
                     node.settle(generation, users);
@@ -266,6 +334,11 @@ impl Coordinator {
             FromWorker::Stats(report) => self.on_stats(now, connection, &worker, &report),
             FromWorker::Heartbeat(heartbeat) => self.on_heartbeat(now, connection, heartbeat),
             FromWorker::Logs { lines } => self.on_logs(&worker, &lines),
+            FromWorker::FileRequest { sha256, offset } => self.on_file_request(connection, sha256, offset),
+            FromWorker::SetupDone { run, result } => self.on_setup_done(now, &worker, &run, result),
+            FromWorker::TeardownDone { run, result } => self.on_teardown_done(now, &worker, &run, result),
+            FromWorker::RowsRequest(asked) => self.on_rows_request(now, connection, &worker, asked),
+            FromWorker::RowsReturned(returned) => self.on_rows_returned(connection, &worker, returned),
             FromWorker::ClientStopped { run } => self.on_client_stopped(now, connection, &run),
             FromWorker::Quit => self.on_quit(now, connection),
         }
@@ -277,7 +350,10 @@ impl Coordinator {
         let Some(node) = self.roster.remove(connection) else {
             return;
         };
+        self.lose_hook(now, &node.id);
         if node.leaving {
+            // Unless it said that it has handed back everything.
+            self.withhold_rows(now, &node.id);
             return self.info(format!("Worker {} has left", node.id));
         }
         if node.sent_home && !self.quitting {
@@ -299,11 +375,14 @@ impl Coordinator {
             match timer {
                 Timer::Liveness => self.check_liveness(now),
                 Timer::Sample => self.sample(now),
+                Timer::Shape => self.ask_shape(now),
                 Timer::Step => self.take_step(now),
                 Timer::Reports => self.give_up_reports(now),
-                Timer::RunTime => self.stop(now, RUN_TIME_OVER),
+                Timer::RunTime => self.end_of_time(now),
                 Timer::StopDeadline => self.give_up_stopping(now),
                 Timer::WorkersMaxWait => self.give_up_waiting(),
+                Timer::Setup => self.give_up_setup(),
+                Timer::Teardown => self.give_up_teardown(now),
                 Timer::Lonely => self.abort(now, "no worker for 60 s"),
             }
         }
@@ -354,19 +433,25 @@ impl Coordinator {
         }
         self.brief(now, connection, ready);
         self.include(now, ready);
+        self.remind_of_hook(now, connection, &ready.worker);
         self.start_if_ready(now);
     }
 
     /// Why a worker cannot take part in what this master runs.
     fn unfit(&self, ready: &Ready) -> Option<String> {
         let waiting = self.autostart.as_ref().map(|autostart| &autostart.spec);
+        let waiting = waiting.or(self.setup.as_ref().map(|setup| &setup.spec));
         let spec = waiting.or(self.run.as_ref().map(Run::spec))?;
-        (ready.wire == Wire::Grpc && spec.scenario.text.is_none()).then(|| {
-            format!(
-                "this run's users are defined in {}, which only Locust's workers can run",
-                spec.scenario.name
-            )
-        })
+        let name = &spec.scenario.name;
+        match ready.wire {
+            Wire::Grpc if spec.scenario.text.is_none() => {
+                Some(format!("this run's users are defined in {name}, which only Locust's workers can run"))
+            }
+            Wire::Locust if spec.is_open() => {
+                Some(format!("all user classes of {name} have arrivals, which Locust's workers cannot make"))
+            }
+            Wire::Grpc | Wire::Locust => None,
+        }
     }
 
     /// A worker that cannot say for whom it works, but was told of the current run, works for that one.
@@ -481,6 +566,7 @@ impl Coordinator {
 
     fn on_returned(&mut self, now: Moment, connection: ConnectionId, worker: &WorkerId) {
         self.info(format!("Worker {worker}, which was missing, is back"));
+        self.regain_rows(worker);
         if let Some(run) = self.run.as_mut().filter(|run| run.phase.is_active()) {
             run.note(now, EventKind::WorkerReturned { worker: worker.clone() });
             // The run may have begun while it was missing.
@@ -496,12 +582,6 @@ impl Coordinator {
         self.start_if_ready(now);
     }
 
-    fn on_state(&mut self, connection: ConnectionId, state: WorkerState) {
-        if let Some(node) = self.roster.on(connection) {
-            node.state = state;
-        }
-    }
-
     fn on_heartbeat(&mut self, now: Moment, connection: ConnectionId, heartbeat: Heartbeat) {
         let leaving = heartbeat.state == WorkerState::Stopping;
         if let Some(node) = self.roster.on(connection) {
@@ -512,6 +592,7 @@ impl Coordinator {
         }
         let run_time = self.run.as_ref().filter(|run| run.phase != Phase::Stopped).map(|run| run.clock(now));
         self.send(connection, ToWorker::Heartbeat { run_time });
+        self.stop_if_all_finished(now);
     }
 
     fn on_stats(&mut self, now: Moment, connection: ConnectionId, worker: &WorkerId, report: &StatsReport) {
@@ -533,7 +614,7 @@ impl Coordinator {
         let Some(node) = self.roster.on(connection) else {
             return;
         };
-        node.users.clear();
+        node.clear_users();
         node.state = WorkerState::Ready;
         let worker = node.id.clone();
         let Some(run) = self.run.as_mut().filter(|run| run.id() == stopped) else {
@@ -551,12 +632,14 @@ impl Coordinator {
         let Some(node) = self.roster.on(connection) else {
             return;
         };
-        node.users.clear();
+        node.clear_users();
         let worker = node.id.clone();
         if self.quitting {
             node.leaving = true;
             return self.on_gone_home(now, &worker);
         }
+        self.close_rows(&worker);
+        self.lose_hook(now, &worker);
         self.info(format!("Worker {worker} drained and is leaving"));
         self.on_leaving(now, connection);
         if let Some(run) = self.run.as_mut().filter(|run| run.phase.is_active()) {
@@ -585,6 +668,8 @@ impl Coordinator {
             if let Some(run) = self.run.as_mut().filter(|run| run.phase != Phase::Stopped) {
                 run.note(now, EventKind::WorkerLost { worker, users, reason });
             }
+            self.withhold_rows(now, &node.id);
+            self.lose_hook(now, &node.id);
         }
         if self.run.as_ref().is_some_and(|run| run.phase.is_active()) {
             let workers: Vec<WorkerId> = lost.iter().map(|(node, _)| node.id.clone()).collect();
@@ -619,9 +704,9 @@ impl Coordinator {
     }
 
     fn sample(&mut self, now: Moment) {
-        let users = self.roster.live_user_count(now);
+        let (users, finished) = (self.roster.live_user_count(now), self.roster.finished_count());
         if let Some(run) = self.run.as_mut().filter(|run| run.phase != Phase::Stopped) {
-            run.sample_users(now, users);
+            run.sample_users(now, users, finished);
             self.timers.set(Timer::Sample, now + SAMPLE_INTERVAL);
         }
     }
@@ -637,7 +722,8 @@ impl Coordinator {
     }
 
     fn complete_ramp_if_settled(&mut self, now: Moment) {
-        let Some(run) = self.run.as_mut().filter(|run| run.phase == Phase::Spawning) else {
+        let arriving = |run: &&mut Run| run.phase == Phase::Spawning && !run.following.moving;
+        let Some(run) = self.run.as_mut().filter(arriving) else {
             return;
         };
         let steps_left = self.timers.is_set(Timer::Step);
@@ -650,7 +736,7 @@ impl Coordinator {
         run.note(now, EventKind::RampComplete { users });
         let reset_stats = !run.reset_done;
         if reset_stats {
-            run.reset_stats();
+            run.reset_stats(now);
         }
         let message = ToWorker::SpawningComplete { user_count: users, reset_stats };
         for node in self.roster.active() {

@@ -3,10 +3,10 @@
 use super::run::{Phase, Run};
 use super::timers::Timer;
 use super::{Coordinator, Effect, LONELY_LIMIT};
-use crate::dispatch::{Dispatcher, Share, SpawnRate, shares};
+use crate::dispatch::{Share, SpawnRate, shares};
 use crate::ids::{Generation, WorkerId};
 use crate::messages::{Assignment, ClassCounts, Ready, ToWorker};
-use crate::roster::{Roster, WorkerNode};
+use crate::roster::WorkerNode;
 use crate::time::Moment;
 use crate::timeline::EventKind;
 
@@ -16,10 +16,12 @@ impl Coordinator {
         let Some(run) = self.run.as_mut() else {
             return;
         };
-        run.placement = dispatcher(run, &self.roster);
-        if run.placement.is_none() {
+        let workers = self.roster.active().map(|node| node.id.as_str()).collect();
+        run.placement = run.dispatcher(workers);
+        let Some(placement) = run.placement.as_mut() else {
             return self.wait_for_workers(now);
-        }
+        };
+        placement.ramp(run.load.users);
         self.timers.clear(Timer::Lonely);
         self.assign(now);
     }
@@ -38,6 +40,9 @@ impl Coordinator {
 
     /// Gives a worker that has just become available its share.
     pub(super) fn place_with(&mut self, now: Moment, worker: &WorkerId) {
+        if let Some(run) = self.run.as_mut() {
+            run.following.disturb();
+        }
         let Some(placement) = self.run.as_mut().and_then(|run| run.placement.as_mut()) else {
             return self.place_from_scratch(now);
         };
@@ -49,9 +54,11 @@ impl Coordinator {
     /// Gives the users of workers that are gone to the others, in one decision: one by one, the first would leave
     /// users with the second.
     pub(super) fn place_without(&mut self, now: Moment, workers: &[WorkerId]) {
+        let running = u32::try_from(self.roster.user_count()).unwrap_or(u32::MAX);
         let Some(run) = self.run.as_mut() else {
             return;
         };
+        run.lose(running);
         if let Some(placement) = run.placement.as_mut() {
             for worker in workers {
                 // Not there: it never had a share.
@@ -76,7 +83,10 @@ impl Coordinator {
             return;
         };
         let event = match ready.run.as_ref() == Some(run.id()) {
-            true => EventKind::WorkerReturned { worker },
+            true => {
+                run.rows.values_mut().for_each(|ledger| ledger.regain(&worker));
+                EventKind::WorkerReturned { worker }
+            }
             false => EventKind::WorkerJoined { worker },
         };
         run.add_member(&ready.worker);
@@ -93,13 +103,14 @@ impl Coordinator {
             run.generation = run.generation.next();
             let recall = assignment(run, node, ClassCounts::new(), f64::MAX);
             // It obeys this before anything that is sent later.
-            node.users.clear();
+            node.clear_users();
             self.effects.push_back(Effect::Send { to: node.connection, message: ToWorker::Spawn(recall) });
         }
     }
 
-    /// Sees to it that every worker learns of the placement.
+    /// Sees to it that every worker learns of the placement, and of its part in arrivals.
     fn assign(&mut self, now: Moment) {
+        self.share_out_arrivals(now);
         match (self.run.as_ref().is_some_and(|run| run.steps.is_some()), self.needs_steps()) {
             (false, true) => self.turn_to_steps(),
             (true, false) => self.turn_from_steps(),
@@ -108,8 +119,16 @@ impl Coordinator {
         if self.needs_steps() { self.begin_steps(now) } else { self.assign_at_once(now) }
     }
 
+    fn share_out_arrivals(&mut self, now: Moment) {
+        if let Some(run) = self.run.as_mut() {
+            let at = run.clock(now);
+            run.open.share_out(at, &self.roster);
+        }
+    }
+
     /// Nobody is left to run users: goes on when a worker comes, gives up when none does.
     fn wait_for_workers(&mut self, now: Moment) {
+        self.share_out_arrivals(now);
         self.warn("No worker is left to run users; waiting for one".to_owned());
         if let Some(run) = self.run.as_mut() {
             run.phase = Phase::Spawning;
@@ -129,13 +148,15 @@ impl Coordinator {
         };
         run.phase = Phase::Spawning;
         run.generation = run.generation.next();
+        let order = if run.following.on_course { Order::from_told } else { Order::new };
         let orders: Vec<Order> =
-            self.roster.active().map(|node| Order::new(node, run.share_of(&node.id))).collect();
+            self.roster.active().map(|node| order(node, run.share_of(&node.id))).collect();
         let rate = run.load.spawn_rate;
         let wait = run.pace.begin(now, rate, longest_queue(&orders));
         let rates = rates(rate, &orders);
         for (order, share) in orders.into_iter().zip(rates) {
-            let Some(node) = self.roster.get_mut(&order.worker).filter(|node| order.concerns(node)) else {
+            let Some(node) = self.roster.get_mut(&order.worker).filter(|node| order.concerns(run, node))
+            else {
                 continue;
             };
             let mut assignment = assignment(run, node, order.users, share.rate);
@@ -186,9 +207,13 @@ impl Order {
     }
 
     /// Whether the worker has anything to do that it does not know of.
-    pub(super) fn concerns(&self, node: &WorkerNode) -> bool {
+    pub(super) fn concerns(&self, run: &Run, node: &WorkerNode) -> bool {
         let untold = node.generation == Generation::default();
-        untold || node.assigned != self.users || self.spawns + self.stops > 0 || !node.is_settled()
+        untold
+            || node.arrivals != run.open.shares_of(&node.id)
+            || node.assigned != self.users
+            || self.spawns + self.stops > 0
+            || !node.is_settled()
     }
 }
 
@@ -222,18 +247,8 @@ pub(super) fn assignment(
 ) -> Assignment {
     node.generation = run.generation;
     node.assigned.clone_from(&users);
+    let arrivals = run.open.shares_of(&node.id);
+    node.arrivals.clone_from(&arrivals);
     let first_delay = std::time::Duration::ZERO;
-    Assignment { run: run.id().clone(), generation: run.generation, users, spawn_rate, first_delay }
-}
-
-/// A dispatcher with the run's users on all active workers; `None` if there are none.
-fn dispatcher(run: &Run, roster: &Roster) -> Option<Dispatcher> {
-    let workers: Vec<&str> = roster.active().map(|node| node.id.as_str()).collect();
-    if workers.is_empty() {
-        return None;
-    }
-    // The classes were checked when the scenario was read.
-    let mut dispatcher = Dispatcher::new(run.spec.classes.clone(), workers).ok()?;
-    dispatcher.ramp(run.load.users);
-    Some(dispatcher)
+    Assignment { run: run.id().clone(), generation: run.generation, users, spawn_rate, first_delay, arrivals }
 }

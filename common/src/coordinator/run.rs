@@ -1,17 +1,23 @@
 //! One run: its plan, its clock, its place in life, and everything that was measured in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::arrivals::{ClassArrivals, OpenLoad};
 use super::pace::Pace;
+use super::shape::Following;
 use super::steps::Steps;
 use crate::dispatch::{ClassSpec, Dispatcher};
+use crate::files::FileStore;
 use crate::ids::{Generation, RunId, WorkerId};
 use crate::load::{Load, Ramp};
 use crate::locust::Value;
-use crate::messages::{ClassCounts, LocustPlan, RunPlan, StatsReport};
+use crate::messages::{ClassCounts, LocustPlan, NO_VARIABLES, RunPlan, StatsReport};
+use crate::rows::{ITERATIONS, RowLedger};
+use crate::shape::Shape;
 use crate::stats::{Arrival, ReportLog, RunStats};
 use crate::time::{Moment, RunTime};
 use crate::timeline::{EventKind, Timeline};
@@ -72,8 +78,74 @@ pub struct RunSpec {
     pub reset_stats: bool,
     /// The seed of every user's random stream.
     pub seed: u64,
+    /// The user classes that were named on the command line, with the weights that were given there; empty for all.
+    pub named_classes: Vec<(String, Option<f64>)>,
+    /// Only tasks with one of these tags run; empty for all.
+    pub tags: Vec<String>,
+    /// Tasks with one of these tags do not run.
+    pub exclude_tags: Vec<String>,
+    /// How many iterations the whole cluster makes, if that is limited.
+    pub iterations: Option<u64>,
+    /// One worker does something before the run begins.
+    pub has_setup: bool,
+    /// One worker does something after the run has ended.
+    pub has_teardown: bool,
+    /// The files that the scenario names.
+    pub files: Arc<FileStore>,
+    /// The classes whose iterations begin by a schedule. Their users are not placed.
+    pub arrivals: Vec<ClassArrivals>,
+    /// How many users to have when, instead of one ramp to those of the load.
+    pub shape: Option<Arc<Shape>>,
+    /// Data whose rows are used once in the whole cluster, with the number of rows.
+    pub sources: BTreeMap<String, u64>,
     /// The master's options that Locust's workers are told, by the names that Python gives them; none is a secret.
     pub parsed_options: Vec<(String, Value)>,
+}
+
+impl RunSpec {
+    /// Everything whose rows are used once in the whole cluster: data, and the iterations if they are limited.
+    fn all_sources(&self) -> impl Iterator<Item = (&str, u64)> {
+        let iterations = self.iterations.map(|iterations| (ITERATIONS, iterations));
+        self.sources.iter().map(|(source, rows)| (source.as_str(), *rows)).chain(iterations)
+    }
+
+    /// What a worker needs to know of the run at `run_time`.
+    pub(super) fn plan(&self, run_time: RunTime, variables: &str) -> RunPlan {
+        let ScenarioSource { name, text } = self.scenario.clone();
+        // In the order of the placement, as Locust's master names them.
+        let spawnable = self.closed_classes().filter(|class| class.is_spawnable());
+        let mut user_classes: Vec<String> = spawnable.map(|class| class.name.clone()).collect();
+        user_classes.sort_unstable();
+        RunPlan {
+            run: self.id.clone(),
+            scenario_name: name,
+            scenario: text.unwrap_or_default(),
+            profile: self.profile.clone(),
+            host: self.host.clone(),
+            stop_timeout: self.stop_timeout,
+            seed: self.seed,
+            run_time,
+            classes: self.named_classes.clone(),
+            tags: self.tags.clone(),
+            exclude_tags: self.exclude_tags.clone(),
+            iterations: self.iterations,
+            variables: variables.to_owned(),
+            files: self.files.files().to_vec(),
+            sources: self.all_sources().map(|(source, _)| source.to_owned()).collect(),
+            locust: LocustPlan { user_classes, parsed_options: self.parsed_options.clone() },
+        }
+    }
+
+    /// Whether all of its classes are open, so that no user is ever placed.
+    pub fn is_open(&self) -> bool {
+        !self.arrivals.is_empty() && self.closed_classes().next().is_none()
+    }
+
+    /// The classes whose users are placed.
+    fn closed_classes(&self) -> impl Iterator<Item = &ClassSpec> {
+        let is_open = |class: &&ClassSpec| self.arrivals.iter().any(|open| open.class == class.name);
+        self.classes.iter().filter(move |class| !is_open(class))
+    }
 }
 
 /// Where it is written what users do.
@@ -100,10 +172,24 @@ pub struct Run {
     pub(super) steps: Option<Steps>,
     /// What should run now and what ran before; the plan that delivery is measured against.
     pub(super) ramp: Ramp,
+    /// The open classes.
+    pub(super) open: OpenLoad,
+    /// Where the run is in its shape.
+    pub(super) following: Following,
     /// `None` while there is no worker to give users to.
     pub(super) placement: Option<Dispatcher>,
+    /// The variables that every user begins with, as a JSON object.
+    pub(super) variables: String,
+    /// The worker that set it up, if that was needed.
+    pub(super) set_up_by: Option<WorkerId>,
+    /// The rows that are used once in the whole cluster, by their source.
+    pub(super) rows: BTreeMap<String, RowLedger>,
+    /// The sources of which nothing is left, and when that was learned.
+    pub(super) dry: BTreeMap<String, Moment>,
     /// Why the run was cut off before its last figures came, if it was.
     pub(super) cut_off: Option<String>,
+    /// Why the load could not be planned to the end, if it could not.
+    pub(super) unplanned: Option<String>,
     /// The workers that were told to stop and have not answered yet.
     pub(super) stopping: BTreeSet<WorkerId>,
     /// The workers that were told of the run at any time.
@@ -119,8 +205,13 @@ pub struct Run {
 
 impl Run {
     pub(super) fn new(spec: RunSpec, load: Load, generation: Generation, now: Moment) -> Self {
+        let load = if spec.is_open() { Load { users: 0, ..load } } else { load };
         let ramp = Ramp { from: 0, to: load.users, spawn_rate: load.spawn_rate, since: RunTime::ZERO };
-        let mut run = Self {
+        let open = OpenLoad::new(&spec.arrivals, spec.seed, load.run_time);
+        let rows = spec.all_sources().map(|(source, rows)| (source.to_owned(), RowLedger::new(rows)));
+        Self {
+            rows: rows.collect(),
+            dry: BTreeMap::new(),
             reset_done: !spec.reset_stats,
             spec,
             load,
@@ -129,8 +220,13 @@ impl Run {
             pace: Pace::default(),
             steps: None,
             ramp,
+            open,
+            following: Following::default(),
             placement: None,
+            variables: NO_VARIABLES.to_owned(),
+            set_up_by: None,
             cut_off: None,
+            unplanned: None,
             stopping: BTreeSet::new(),
             members: BTreeSet::new(),
             started: now,
@@ -138,12 +234,7 @@ impl Run {
             stats: RunStats::default(),
             reports: ReportLog::default(),
             timeline: Timeline::default(),
-        };
-        run.note(
-            now,
-            EventKind::Ramp { from: 0, to: load.users, spawn_rate: load.spawn_rate.as_per_second() },
-        );
-        run
+        }
     }
 
     /// Its id.
@@ -159,6 +250,13 @@ impl Run {
     /// What was asked for.
     pub fn load(&self) -> Load {
         self.load
+    }
+
+    /// How long it goes on: as long as was asked for, and no longer than there are arrivals, if there is nothing else.
+    pub(super) fn length(&self) -> Option<Duration> {
+        let arrivals = self.open.end().filter(|_| self.spec.is_open());
+        let arrivals = arrivals.map(|end| end.saturating_since(RunTime::ZERO));
+        [self.load.run_time, arrivals].into_iter().flatten().min()
     }
 
     /// Where it is in its life.
@@ -181,9 +279,19 @@ impl Run {
         self.cut_off.as_deref()
     }
 
+    /// Why its load could not be planned to the end, if it could not.
+    pub fn unplanned(&self) -> Option<&str> {
+        self.unplanned.as_deref()
+    }
+
     /// What was measured.
     pub fn stats(&self) -> &RunStats {
         &self.stats
+    }
+
+    /// The rows that are used once in the whole cluster, by their source.
+    pub fn rows(&self) -> &BTreeMap<String, RowLedger> {
+        &self.rows
     }
 
     /// What happened.
@@ -196,28 +304,30 @@ impl Run {
     }
 
     /// What a worker needs to know before it can be given users.
-    pub(super) fn plan(&self, now: Moment) -> RunPlan {
-        let ScenarioSource { name, text } = self.spec.scenario.clone();
-        // In the order of the placement, as Locust's master names them.
-        let mut user_classes: Vec<String> = self
-            .spec
-            .classes
-            .iter()
-            .filter(|class| class.is_spawnable())
-            .map(|class| class.name.clone())
-            .collect();
-        user_classes.sort_unstable();
-        RunPlan {
-            run: self.spec.id.clone(),
-            scenario_name: name,
-            scenario: text.unwrap_or_default(),
-            profile: self.spec.profile.clone(),
-            host: self.spec.host.clone(),
-            stop_timeout: self.spec.stop_timeout,
-            seed: self.spec.seed,
-            run_time: self.clock(now),
-            locust: LocustPlan { user_classes, parsed_options: self.spec.parsed_options.clone() },
+    pub(super) fn plan(&self, now: Moment) -> Arc<RunPlan> {
+        Arc::new(self.spec.plan(self.clock(now), &self.variables))
+    }
+
+    /// The classes whose users are placed.
+    pub(super) fn closed_classes(&self) -> impl Iterator<Item = &ClassSpec> {
+        self.spec.closed_classes()
+    }
+
+    /// A dispatcher of the run's classes without users; `None` if there are no workers.
+    pub(super) fn dispatcher(&self, workers: Vec<&str>) -> Option<Dispatcher> {
+        if workers.is_empty() {
+            return None;
         }
+        let classes: Vec<ClassSpec> = self.closed_classes().cloned().collect();
+        // The classes were checked when the run was described, and selections when they were made.
+        let mut dispatcher = match classes.is_empty() {
+            true => Dispatcher::without_classes(workers).ok()?,
+            false => Dispatcher::new(classes, workers).ok()?,
+        };
+        if let Some(classes) = &self.following.classes {
+            let _ = dispatcher.select_classes(classes.iter().map(String::as_str));
+        }
+        Some(dispatcher)
     }
 
     /// Remembers that a worker was told of the run.
@@ -256,21 +366,32 @@ impl Run {
         arrival
     }
 
-    /// Notes how many users run, and how many should. Once the run is told to stop, none should.
-    pub(super) fn sample_users(&mut self, now: Moment, users: u64) {
+    /// Notes how many users run, and how many should. Once the run is told to stop, none should; and nobody takes the
+    /// place of those that have ended by themselves.
+    pub(super) fn sample_users(&mut self, now: Moment, users: u64, finished: u64) {
         let at = self.clock(now);
         let planned = if self.phase.is_active() { self.ramp.users(at) } else { 0 };
-        self.stats.observe_users(at, users, u64::from(planned));
+        self.stats.observe_users(at, users, u64::from(planned).saturating_sub(finished));
+        if self.phase.is_active() {
+            self.count_arrivals(at);
+        }
+    }
+
+    /// What was measured, to be added to.
+    pub(super) fn stats_mut(&mut self) -> &mut RunStats {
+        &mut self.stats
     }
 
     /// Forgets the statistics of the ramp. The rows and the timeline stay.
-    pub(super) fn reset_stats(&mut self) {
+    pub(super) fn reset_stats(&mut self, now: Moment) {
         self.reset_done = true;
         self.stats.reset();
+        self.forget_arrivals(self.clock(now));
     }
 
     pub(super) fn end(&mut self, now: Moment) {
         self.note(now, EventKind::Stopped);
+        self.stats.complete();
         self.ended = Some(self.clock(now));
         self.phase = Phase::Stopped;
     }

@@ -11,7 +11,7 @@ use super::placement::{Order, assignment};
 use super::run::{Phase, Run};
 use super::timers::Timer;
 use super::{Coordinator, Effect};
-use crate::dispatch::{Dispatcher, Placement, StepOutcome, approach};
+use crate::dispatch::{Placement, StepOutcome, approach};
 use crate::ids::WorkerId;
 use crate::messages::{ClassCounts, ToWorker, Wire};
 use crate::roster::{Roster, WorkerNode};
@@ -51,8 +51,7 @@ impl Coordinator {
             users += crate::roster::total(&node.assigned);
         }
         let workers: Vec<&str> = self.roster.active().map(|node| node.id.as_str()).collect();
-        // The classes were checked when the run was described.
-        run.placement = Dispatcher::new(run.spec.classes.clone(), workers).ok();
+        run.placement = run.dispatcher(workers);
         if let Some(placement) = run.placement.as_mut() {
             placement.ramp(u32::try_from(users).unwrap_or(u32::MAX));
         }
@@ -163,7 +162,7 @@ fn next_step(placement: &Placement, roster: &Roster, limit: u32) -> (bool, Vec<O
 
 /// The message for one worker, if it needs one: Locust's workers are told every step, as by their own master.
 fn step_of(run: &Run, node: &mut WorkerNode, order: Order) -> Option<Effect> {
-    if node.wire == Wire::Grpc && !order.concerns(node) {
+    if node.wire == Wire::Grpc && !order.concerns(run, node) {
         return None;
     }
     let pause = run.load.spawn_rate.step_pause().as_secs_f64();

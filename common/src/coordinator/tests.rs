@@ -1,8 +1,15 @@
 //! What the coordinator decides, played through with scripted workers on a clock that only the tests move.
 
+mod arrivals;
+mod files;
+mod finished;
 mod locust;
+mod rows;
+mod setup;
+mod shape;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::*;
 use crate::dispatch::{ClassSpec, Dispatcher};
@@ -24,11 +31,21 @@ fn spec(run: &str) -> RunSpec {
         classes: vec![class("A", 3.0, 0), class("B", 1.0, 0)],
         scenario: ScenarioSource { name: "fraud.yaml".to_owned(), text: Some("users: {}".to_owned()) },
         parsed_options: Vec::new(),
+        named_classes: Vec::new(),
+        tags: Vec::new(),
+        exclude_tags: Vec::new(),
+        iterations: None,
+        has_setup: false,
+        has_teardown: false,
+        files: Arc::default(),
+        sources: BTreeMap::new(),
         profile: None,
         host: None,
         stop_timeout: Duration::from_secs(5),
         reset_stats: false,
         seed: 7,
+        shape: None,
+        arrivals: Vec::new(),
     }
 }
 
@@ -248,7 +265,10 @@ impl Cluster {
     fn check_sum(&self) {
         let active = self.coordinator.run().is_some_and(|run| run.phase().is_active() && run.steps.is_none());
         if active && self.coordinator.roster().active().next().is_some() && !self.coordinator.quitting {
-            assert_eq!(Some(self.told_users()), self.target, "the sum of all assignments");
+            let decides = |run: &&Run| run.spec.shape.is_some() || run.spec.is_open();
+            let target = self.coordinator.run().filter(decides).map(|run| u64::from(run.load.users));
+            let target = target.or(self.target);
+            assert_eq!(Some(self.told_users()), target, "the sum of all assignments");
         }
     }
 
@@ -309,6 +329,15 @@ fn in_short(message: &ToWorker) -> String {
         ToWorker::Ack { index } => format!("ack {index}"),
         ToWorker::Refused { .. } => "refused".to_owned(),
         ToWorker::Plan(plan) => format!("plan {}", plan.run),
+        ToWorker::Setup(plan) => format!("setup {}", plan.run),
+        ToWorker::Teardown(plan) => format!("teardown {}", plan.run),
+        ToWorker::FileChunk(chunk) => {
+            format!("chunk {}+{} of {}", chunk.offset, chunk.bytes.len(), chunk.total)
+        }
+        ToWorker::RowsLease(lease) => {
+            let end = if lease.exhausted { ", and no more ever" } else { "" };
+            format!("{} {}: {:?}{end}", lease.source, lease.request, lease.ranges)
+        }
         ToWorker::Spawn(assignment) => format!("spawn {}", total(&assignment.users)),
         ToWorker::SpawningComplete { user_count, reset_stats: false } => format!("complete {user_count}"),
         ToWorker::SpawningComplete { user_count, reset_stats: true } => {
@@ -671,7 +700,10 @@ fn another_wire_version_is_refused_without_effect_on_the_run() {
     cluster.introduce("h1_b", None, WIRE_VERSION + 1);
     assert_eq!(cluster.read("h1_b"), ["refused"]);
     assert_eq!(cluster.closed, [cluster.connections["h1_b"]]);
-    assert!(cluster.warned_of("it speaks protocol version 2, this master speaks 1"));
+    assert!(cluster.warned_of(&format!(
+        "it speaks protocol version {}, this master speaks {WIRE_VERSION}",
+        WIRE_VERSION + 1
+    )));
     let connection = cluster.connections.remove("h1_b").unwrap();
     cluster.end(connection);
     assert_eq!(cluster.read("h1_a"), [""; 0]);

@@ -9,6 +9,8 @@ pub(super) enum Timer {
     Liveness,
     /// Note how many users run, several times a second.
     Sample,
+    /// Ask the shape what to head for.
+    Shape,
     /// Take the next step of a ramp.
     Step,
     /// Locust's workers that have not confirmed the last step are waited for no longer.
@@ -21,18 +23,25 @@ pub(super) enum Timer {
     WorkersMaxWait,
     /// The run has been without a worker for too long.
     Lonely,
+    /// Setup takes too long.
+    Setup,
+    /// Teardown takes too long.
+    Teardown,
 }
 
 impl Timer {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 11] = [
         Self::Liveness,
         Self::Sample,
+        Self::Shape,
         Self::Step,
         Self::Reports,
         Self::RunTime,
         Self::StopDeadline,
         Self::WorkersMaxWait,
         Self::Lonely,
+        Self::Setup,
+        Self::Teardown,
     ];
 }
 

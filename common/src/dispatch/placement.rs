@@ -37,7 +37,7 @@ impl Placement {
 
     /// The rows: every worker, in dispatch order, with its users by class in the order of [`Self::classes`].
     pub fn rows(&self) -> impl Iterator<Item = (&Arc<str>, &[u32])> {
-        self.workers.iter().zip(self.counts.chunks_exact(self.classes.len()))
+        self.workers.iter().enumerate().map(|(index, worker)| (worker, self.row(index)))
     }
 
     /// The users of one worker by class, in the order of [`Self::classes`].

@@ -358,3 +358,17 @@ proptest! {
         prop_assert!(loads.iter().max().unwrap() - loads.iter().min().unwrap() <= 1);
     }
 }
+
+#[test]
+fn without_classes_workers_come_and_go_and_nobody_is_placed() {
+    let mut dispatcher = Dispatcher::without_classes(["a", "b"]).unwrap();
+    assert_eq!(dispatcher.step(0, NonZeroU32::MIN), StepOutcome::Reached);
+    assert_eq!(dispatcher.step(5, NonZeroU32::MAX), StepOutcome::Exhausted);
+    dispatcher.add_worker("c").unwrap();
+    dispatcher.lose_worker("a").unwrap();
+    dispatcher.remove_worker("b").unwrap();
+    let rows: Vec<_> =
+        dispatcher.current().rows().map(|(worker, row)| (worker.to_string(), row.len())).collect();
+    assert_eq!(rows, [("c".to_owned(), 0)]);
+    assert_eq!(dispatcher.current().of_worker("c"), Some(&[][..]));
+}

@@ -168,6 +168,8 @@ impl Guest {
             }
             // Reports are not repeated, so nobody waits for this.
             ToWorker::StatsAck { .. } => {}
+            // Such a worker asks for none of this, and others are asked to do it.
+            ToWorker::Setup(_) | ToWorker::Teardown(_) | ToWorker::FileChunk(_) | ToWorker::RowsLease(_) => {}
             ToWorker::Heartbeat { .. } => self.reply(MasterMessage::Heartbeat),
             ToWorker::Stop { run } => self.on_stop(run),
         }
@@ -327,6 +329,7 @@ impl Guest {
             )));
         }
         self.tell(FromWorker::Heartbeat(messages::Heartbeat {
+            finished: messages::ClassCounts::new(),
             state: match heartbeat.state {
                 WorkerState::Ready | WorkerState::Stopped | WorkerState::Missing => {
                     messages::WorkerState::Ready
@@ -338,6 +341,7 @@ impl Guest {
                 }
             },
             users: self.orders.users.clone(),
+            pool: messages::ClassCounts::new(),
             cpu_percent: cpu as f32,
             memory_bytes: heartbeat.current_memory_usage.unwrap_or(0),
             wakeup_lag: Duration::ZERO,

@@ -1,6 +1,7 @@
 //! What the coordinator wants of the worker: plans, placements, and the end of a run.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Guest;
@@ -22,7 +23,7 @@ pub(super) struct Orders {
     pub(super) resumes: bool,
     /// The users that it said it runs.
     pub(super) users: ClassCounts,
-    plan: Option<RunPlan>,
+    plan: Option<Arc<RunPlan>>,
     /// Placements that it has not begun to follow, oldest first.
     unanswered: VecDeque<Generation>,
     /// The one that it follows.
@@ -63,7 +64,7 @@ impl Orders {
 }
 
 impl Guest {
-    pub(super) fn on_plan(&mut self, unix_us: u64, plan: RunPlan) {
+    pub(super) fn on_plan(&mut self, unix_us: u64, plan: Arc<RunPlan>) {
         if let Some(stopping) = self.orders.stopping.as_mut() {
             stopping.held.clear();
             return stopping.held.push(ToWorker::Plan(plan));

@@ -3,7 +3,7 @@
 use super::*;
 use crate::ids::Generation;
 use crate::locust::{LocustfileSource, Number, StatsEntry, StatsReport as LocustReport, Value};
-use crate::messages::{Assignment, ClassCounts, LocustPlan, RunPlan};
+use crate::messages::{Assignment, ClassCounts, LocustPlan, NO_VARIABLES, RunPlan};
 use crate::time::RunTime;
 
 const SECOND: u64 = 1_000_000;
@@ -52,7 +52,7 @@ impl Table {
     }
 
     fn plan(&mut self, run: &str) -> Vec<String> {
-        self.order(ToWorker::Plan(RunPlan {
+        self.order(ToWorker::Plan(Arc::new(RunPlan {
             run: RunId::new(run),
             scenario_name: "locustfile.py".to_owned(),
             scenario: String::new(),
@@ -61,11 +61,18 @@ impl Table {
             stop_timeout: Duration::from_secs(2),
             seed: 1,
             run_time: RunTime::from_secs(5),
+            classes: Vec::new(),
+            tags: Vec::new(),
+            exclude_tags: Vec::new(),
+            iterations: None,
+            variables: NO_VARIABLES.to_owned(),
+            files: Vec::new(),
+            sources: Vec::new(),
             locust: LocustPlan {
                 user_classes: vec!["A".to_owned(), "B".to_owned()],
                 parsed_options: vec![("tags".to_owned(), Value::Nil)],
             },
-        }))
+        })))
     }
 
     fn spawn(&mut self, run: &str, users: u32) -> Vec<String> {
@@ -76,6 +83,7 @@ impl Table {
             users: ClassCounts::from([("A".to_owned(), users)]),
             spawn_rate: 1.0,
             first_delay: Duration::ZERO,
+            arrivals: Vec::new(),
         }))
     }
 
@@ -167,6 +175,7 @@ fn in_short(output: &Output) -> String {
         Output::Tell(FromWorker::Logs { lines }) => format!("< logs {lines:?}"),
         Output::Tell(FromWorker::ClientStopped { run }) => format!("< stopped {run}"),
         Output::Tell(FromWorker::Quit) => "< quit".to_owned(),
+        Output::Tell(other) => panic!("Locust's workers never say {other:?}"),
         Output::Log(Line::Debug(_)) => "debug".to_owned(),
         Output::Log(Line::Warning(text)) => format!("warning {text}"),
         Output::Close(reason) => format!("close {reason}"),
@@ -323,6 +332,7 @@ fn placements_grow_older_never_younger() {
                 users: ClassCounts::new(),
                 spawn_rate: 1.0,
                 first_delay: Duration::ZERO,
+                arrivals: Vec::new(),
             }),
         );
         let Some(Output::Reply(MasterMessage::Spawn(spawn))) = table.guest.poll_output() else { panic!() };

@@ -1,5 +1,6 @@
 //! What the worker wants done. The shell does it, in order, and decides nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::coordinator::Notice;
@@ -23,7 +24,7 @@ pub enum Effect {
         state: WorkerState,
     },
     /// Make ready to run users of this plan; what is left of another run ends at once.
-    Prepare(RunPlan),
+    Prepare(Arc<RunPlan>),
     /// Go to these users at once, then call `handle_settled`.
     Apply(Assignment),
     /// Take what was measured so far and call `handle_collected`, unless a [`Self::Discard`] or [`Self::Prepare`] makes

@@ -21,6 +21,7 @@ mod tests;
 mod warnings;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt as _;
@@ -30,10 +31,11 @@ use self::warnings::Warnings;
 use crate::backoff::Backoff;
 use crate::coordinator::Notice;
 use crate::dispatch::MAX_USERS;
+use crate::files::NamedFiles;
 use crate::ids::{Generation, RunId};
 use crate::locust::{ClientVersion, MasterMessage, Spawn, WorkerMessage, WorkerState};
 use crate::locust_stats::{ReportFrame, exceptions_of, report_of};
-use crate::messages::{ClassCounts, LocustPlan, RunPlan};
+use crate::messages::{ClassCounts, LocustPlan, NO_VARIABLES, RunPlan};
 use crate::random::UserRng;
 use crate::scenario::Host;
 use crate::stats::{Accumulator, StatsDelta};
@@ -72,6 +74,8 @@ pub struct OwnScenario {
     pub text: String,
     /// The names of its user classes.
     pub classes: Vec<String>,
+    /// The files that it names.
+    pub files: NamedFiles,
 }
 
 /// What a Locust worker needs to know at its start.
@@ -452,7 +456,7 @@ impl LocustWorker {
         self.collecting = false;
         self.run = Some(Run::new(id.clone(), now, host.map(str::to_owned)));
         let plan = self.plan(id, host);
-        self.effects.push_back(Effect::Prepare(plan));
+        self.effects.push_back(Effect::Prepare(Arc::new(plan)));
         Ok(())
     }
 
@@ -466,6 +470,13 @@ impl LocustWorker {
             stop_timeout: self.stop_timeout,
             seed: self.rng.random(),
             run_time: RunTime::ZERO,
+            classes: Vec::new(),
+            tags: Vec::new(),
+            exclude_tags: Vec::new(),
+            iterations: None,
+            variables: NO_VARIABLES.to_owned(),
+            files: Vec::new(),
+            sources: Vec::new(),
             locust: LocustPlan::default(),
         }
     }

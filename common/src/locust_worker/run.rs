@@ -43,6 +43,7 @@ impl Run {
             users: self.wanted.clone(),
             spawn_rate: AT_ONCE,
             first_delay: Duration::ZERO,
+            arrivals: Vec::new(),
         }
     }
 }

@@ -19,6 +19,7 @@ fn settings() -> LocustSettings {
             name: "fraud.yaml".to_owned(),
             text: "users: {}".to_owned(),
             classes: vec!["B".to_owned(), "A".to_owned()],
+            files: crate::files::NamedFiles::new(),
         },
         reset_stats: false,
         unix_origin_us: UNIX_ORIGIN_S * 1_000_000,

@@ -1,10 +1,13 @@
 //! What the member wants done. The shell does it, in order, and decides nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::coordinator::Notice;
+use crate::files::NamedFiles;
 use crate::ids::RunId;
-use crate::messages::{Assignment, FromWorker, RunPlan, WorkerState};
+use crate::messages::{Assignment, FromWorker, Hook, RunPlan, WorkerState};
+use crate::rows::RowRange;
 
 /// A deed for the worker's shell.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,16 +22,43 @@ pub enum Effect {
         /// What the worker is doing.
         state: WorkerState,
     },
+    /// What is left of another run ends at once, and what it measured is void.
+    Abandon,
     /// Make ready to run users of this plan; what is left of another run ends at once.
-    Prepare(RunPlan),
+    Prepare {
+        /// The plan.
+        plan: Arc<RunPlan>,
+        /// What its files contain.
+        files: NamedFiles,
+    },
+    /// Set a run up or tear it down, then call `handle_hook_done`. One that is under way ends.
+    Hook {
+        /// Which of the two.
+        hook: Hook,
+        /// The run's plan.
+        plan: Arc<RunPlan>,
+        /// What its files contain.
+        files: NamedFiles,
+    },
+    /// Leave the setup or teardown that is under way.
+    EndHook,
     /// Ramp to these users, then call `handle_settled`.
     Apply(Assignment),
-    /// Take what was measured so far and call `handle_collected`, unless a [`Self::Discard`] or [`Self::Prepare`] makes
-    /// it void.
+    /// Give these rows to the stock of the source, and look whether it wants more.
+    Rows {
+        /// The source.
+        source: String,
+        /// The rows; none if there are none for now.
+        ranges: Vec<RowRange>,
+        /// There will never be any more.
+        exhausted: bool,
+    },
+    /// Take what was measured so far and call `handle_collected`, unless a [`Self::Discard`] or [`Self::Abandon`] or [`Self::Prepare`]
+    /// makes it void.
     Collect,
     /// Throw away what was measured so far, and what is being collected.
     Discard,
-    /// Stop all users: tasks may go on for `timeout`. Then call `handle_drained`.
+    /// Stop all users: tasks may go on for `timeout`. Then call `handle_rows_left` and `handle_drained`.
     Drain {
         /// The run that ends.
         run: RunId,

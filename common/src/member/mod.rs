@@ -8,23 +8,32 @@
 //! has acknowledged it, while everything newer waits in one accumulator.
 
 mod effect;
+mod files;
+mod hook;
 mod outbox;
+mod rows;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
+use self::files::{FileCache, Progress};
+use self::hook::HookTask;
 use self::outbox::Outbox;
+use self::rows::{RowTalk, Supply};
 use crate::backoff::Backoff;
 use crate::coordinator::Notice;
+use crate::files::NamedFiles;
 use crate::ids::{Generation, RunId};
 use crate::messages::{
-    Assignment, ClassCounts, FromWorker, HEARTBEAT_INTERVAL, REPORT_INTERVAL, Ready, RunPlan, ToWorker,
-    WorkerState,
+    Assignment, ClassCounts, FromWorker, HEARTBEAT_INTERVAL, Hook, REPORT_INTERVAL, Ready, RowsLease,
+    RunPlan, ToWorker, WorkerState,
 };
 use crate::random::UserRng;
+use crate::rows::{RowRange, Want};
 use crate::stats::StatsDelta;
 use crate::time::{Moment, RunClock};
 
@@ -58,10 +67,15 @@ struct MemberRun {
     id: RunId,
     stop_timeout: Duration,
     clock: RunClock,
+    /// The plan, until its files are here.
+    awaiting_files: Option<Arc<RunPlan>>,
+    /// The newest assignment that came before they were.
+    held: Option<Assignment>,
     /// The highest generation that was obeyed.
     generation: Generation,
     state: WorkerState,
     outbox: Outbox,
+    rows: RowTalk,
     /// The swarm was asked for figures and has not answered yet.
     collecting: bool,
     /// All users have stopped and their last figures are in the outbox.
@@ -81,6 +95,9 @@ pub struct Member {
     next_heartbeat: Moment,
     next_report: Moment,
     run: Option<MemberRun>,
+    files: FileCache,
+    /// Setup or teardown of a run, for the whole cluster.
+    hook: Option<HookTask>,
     /// The process is to end once the run has been handed over.
     leaving: bool,
     /// When to end though figures are left.
@@ -104,6 +121,8 @@ impl Member {
             next_heartbeat: now,
             next_report: now,
             run: None,
+            files: FileCache::default(),
+            hook: None,
             leaving: false,
             flush_deadline: None,
             exited: false,
@@ -124,7 +143,7 @@ impl Member {
         let link = match self.link {
             Link::Down(at) => at,
             Link::Connecting | Link::Introduced => Moment::MAX,
-            Link::Up => self.next_heartbeat,
+            Link::Up => self.next_heartbeat.min(self.next_row_talk()),
         };
         let report = if self.has_users() { self.next_report } else { Moment::MAX };
         let flush = self.flush_deadline.unwrap_or(Moment::MAX);
@@ -170,10 +189,17 @@ impl Member {
         match message {
             ToWorker::Ack { index } => self.on_ack(now, index),
             ToWorker::Refused { reason } => self.exit(Exit::Refused(reason)),
-            ToWorker::Plan(plan) => self.on_plan(now, plan),
+            ToWorker::Plan(plan) => self.on_plan(now, &plan),
+            ToWorker::Setup(plan) => self.on_hook(Hook::Setup, plan),
+            ToWorker::Teardown(plan) => self.on_hook(Hook::Teardown, plan),
+            ToWorker::FileChunk(chunk) => {
+                let progress = self.files.handle_chunk(&chunk);
+                self.on_files(progress);
+            }
             ToWorker::Spawn(assignment) => self.on_spawn(assignment),
             ToWorker::SpawningComplete { reset_stats, .. } => self.on_cluster_spawned(reset_stats),
             ToWorker::StatsAck { run, seq } => self.on_stats_ack(&run, seq),
+            ToWorker::RowsLease(lease) => self.on_rows_lease(now, lease),
             ToWorker::Heartbeat { run_time } => {
                 if let (Some(run), Some(run_time)) = (self.run.as_mut(), run_time) {
                     run.clock.observe(run_time, now);
@@ -219,6 +245,33 @@ impl Member {
         self.finish_if_flushed();
     }
 
+    /// The stock of a source wants rows. To be called whenever that may have changed.
+    pub fn handle_rows_wanted(&mut self, now: Moment, source: &str, want: Want) {
+        let message = self.run.as_mut().and_then(|run| run.rows.want(now, source, want));
+        self.send_if_up(message);
+    }
+
+    /// The stock of a source has had rows for a while that nobody takes, and has them no more: others may need them.
+    pub fn handle_rows_idle(&mut self, now: Moment, source: &str, ranges: Vec<RowRange>) {
+        let message = self.run.as_mut().and_then(|run| run.rows.hand_back(now, source, ranges));
+        self.send_if_up(message);
+    }
+
+    /// No user is left to take rows, and these were in the stocks. If it is only this worker that stops, others may use
+    /// them.
+    pub fn handle_rows_left(&mut self, now: Moment, left: BTreeMap<String, Vec<RowRange>>) {
+        let leaving = self.leaving;
+        let Some(run) = self.run.as_mut() else {
+            return;
+        };
+        if leaving {
+            let messages = run.rows.close(now, left);
+            self.send_if_up(messages);
+        } else {
+            run.rows.forget();
+        }
+    }
+
     /// The plan cannot be run here.
     pub fn handle_bad_plan(&mut self, reason: String) {
         self.exit(Exit::BadPlan(reason));
@@ -255,6 +308,10 @@ impl Member {
             self.next_heartbeat = now + HEARTBEAT_INTERVAL;
             self.effects.push_back(Effect::Beat { state: self.state() });
         }
+        if self.link == Link::Up && now >= self.next_row_talk() {
+            let due = self.run.as_mut().map(|run| run.rows.due(now));
+            self.send_if_up(due.unwrap_or_default());
+        }
         if self.has_users() && now >= self.next_report {
             self.next_report = now + REPORT_INTERVAL;
             self.collect();
@@ -273,33 +330,77 @@ impl Member {
         if let Some(report) = self.run.as_ref().and_then(|run| run.outbox.sealed()).cloned() {
             self.send(FromWorker::Stats(report));
         }
+        let unanswered = self.run.as_ref().map(|run| run.rows.repeat()).unwrap_or_default();
+        self.send_if_up(self.files.repeat().into_iter().chain(unanswered));
         self.flush();
         self.finish_if_flushed();
         self.leave_if_done();
     }
 
-    fn on_plan(&mut self, now: Moment, plan: RunPlan) {
+    fn on_plan(&mut self, now: Moment, plan: &Arc<RunPlan>) {
         if self.leaving {
             return;
         }
         if let Some(run) = self.run.as_mut().filter(|run| run.id == plan.run) {
             return run.clock.observe(plan.run_time, now);
         }
-        if let Some(old) = self.run.take().filter(|run| !run.outbox.is_empty()) {
-            self.warn(format!("Figures of run {} are lost: the master went on to run {}", old.id, plan.run));
+        self.end_hook();
+        let progress = self.files.want(&plan.files);
+        if let Some(old) = self.run.take() {
+            if !old.outbox.is_empty() {
+                let (old, new) = (old.id, &plan.run);
+                self.warn(format!("Figures of run {old} are lost: the master went on to run {new}"));
+            }
+            if !matches!(progress, Progress::Complete(_)) {
+                self.effects.push_back(Effect::Abandon);
+            }
         }
         self.run = Some(MemberRun {
             id: plan.run.clone(),
             stop_timeout: plan.stop_timeout,
             clock: RunClock::new(plan.run_time, now),
+            awaiting_files: Some(plan.clone()),
+            held: None,
             generation: Generation::default(),
             state: WorkerState::Ready,
             outbox: Outbox::new(plan.run.clone()),
+            rows: RowTalk::new(plan.run.clone()),
             collecting: false,
             drained: false,
         });
         self.next_report = now + REPORT_INTERVAL;
-        self.effects.push_back(Effect::Prepare(plan));
+        self.on_files(progress);
+    }
+
+    /// The files of the plan have come nearer.
+    fn on_files(&mut self, progress: Progress) {
+        match progress {
+            Progress::Ask(request) => self.send(request),
+            Progress::Complete(files) => {
+                if !self.begin_hook(&files) {
+                    self.prepare(files);
+                }
+            }
+            Progress::Broken(reason) => {
+                self.exit(Exit::BadPlan(format!("cannot run the master's plan: {reason}")));
+            }
+            Progress::Same => {}
+        }
+    }
+
+    /// All files are here: users can run.
+    fn prepare(&mut self, files: NamedFiles) {
+        let Some(run) = self.run.as_mut() else {
+            return;
+        };
+        let Some(plan) = run.awaiting_files.take() else {
+            return;
+        };
+        let held = run.held.take();
+        self.effects.push_back(Effect::Prepare { plan, files });
+        if let Some(assignment) = held {
+            self.on_spawn(assignment);
+        }
     }
 
     fn on_spawn(&mut self, assignment: Assignment) {
@@ -307,6 +408,13 @@ impl Member {
             return;
         };
         if run.state == WorkerState::Stopping || assignment.generation <= run.generation {
+            return;
+        }
+        if run.awaiting_files.is_some() {
+            let newest = run.held.as_ref().is_none_or(|held| held.generation < assignment.generation);
+            if newest {
+                run.held = Some(assignment);
+            }
             return;
         }
         run.generation = assignment.generation;
@@ -334,16 +442,38 @@ impl Member {
         }
     }
 
+    fn on_rows_lease(&mut self, now: Moment, lease: RowsLease) {
+        let Some(run) = self.run.as_mut().filter(|run| run.id == lease.run) else {
+            return;
+        };
+        let source = lease.source.clone();
+        let (supply, next) = run.rows.answer(now, lease);
+        if let Some(Supply { ranges, exhausted }) = supply {
+            self.effects.push_back(Effect::Rows { source, ranges, exhausted });
+        }
+        self.send_if_up(next);
+        self.finish_if_flushed();
+    }
+
     fn on_stop(&mut self, stopped: RunId) {
+        self.cancel_setup(&stopped);
         let Some(run) = self.run.as_mut().filter(|run| run.id == stopped) else {
             // Nothing of that run is left here.
             return self.send(FromWorker::ClientStopped { run: stopped });
         };
-        if run.state != WorkerState::Stopping {
-            run.state = WorkerState::Stopping;
-            let (run, timeout) = (run.id.clone(), run.stop_timeout);
-            self.effects.push_back(Effect::Drain { run, timeout });
+        if run.state == WorkerState::Stopping {
+            return;
         }
+        run.state = WorkerState::Stopping;
+        if run.awaiting_files.take().is_some() {
+            // No user of it has ever run.
+            run.drained = true;
+            run.rows.forget();
+            self.files.give_up();
+            return self.finish_if_flushed();
+        }
+        let (run, timeout) = (run.id.clone(), run.stop_timeout);
+        self.effects.push_back(Effect::Drain { run, timeout });
     }
 
     /// Ends the process once the run, if there is one, has been handed over.
@@ -352,8 +482,10 @@ impl Member {
         match self.run.as_ref().map(|run| (run.id.clone(), run.drained)) {
             Some((run, false)) => {
                 self.on_stop(run);
-                // At once, so that others take the users over while this worker finishes its requests.
-                self.effects.push_back(Effect::Beat { state: self.state() });
+                if self.run.is_some() {
+                    // At once, so that others take the users over while this worker finishes its requests.
+                    self.effects.push_back(Effect::Beat { state: self.state() });
+                }
             }
             // Told again, it gets no more time.
             Some((_, true)) => self.flush_deadline = self.flush_deadline.or(Some(now + FLUSH_TIMEOUT)),
@@ -381,7 +513,10 @@ impl Member {
 
     fn finish_if_flushed(&mut self) {
         // Figures that were asked for before the last user stopped may come after those of the drain.
-        if let Some(run) = self.run.take_if(|run| run.drained && !run.collecting && run.outbox.is_empty()) {
+        let done = |run: &mut MemberRun| {
+            run.drained && !run.collecting && run.outbox.is_empty() && run.rows.is_settled()
+        };
+        if let Some(run) = self.run.take_if(done) {
             // A worker that leaves says `Quit` instead, which means this and more: nobody asked it to stop the run.
             if !self.leaving {
                 self.send(FromWorker::ClientStopped { run: run.id });
@@ -414,6 +549,18 @@ impl Member {
 
     fn heard(&mut self, now: Moment) {
         self.last_heard = now;
+    }
+
+    /// When there is something to say about rows.
+    fn next_row_talk(&self) -> Moment {
+        self.run.as_ref().and_then(|run| run.rows.next_at()).unwrap_or(Moment::MAX)
+    }
+
+    /// Sends what is said again on the next connection, if there is none now.
+    fn send_if_up(&mut self, messages: impl IntoIterator<Item = FromWorker>) {
+        if self.link == Link::Up {
+            self.effects.extend(messages.into_iter().map(Effect::Send));
+        }
     }
 
     fn send(&mut self, message: FromWorker) {

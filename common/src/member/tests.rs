@@ -1,8 +1,12 @@
 //! What a member decides, played through with a scripted master and a swarm that does nothing by itself.
 
+mod files;
+mod hook;
+mod rows;
+
 use super::*;
 use crate::ids::{WIRE_VERSION, WorkerId};
-use crate::messages::{LocustPlan, StatsReport, Wire};
+use crate::messages::{LocustPlan, NO_VARIABLES, RowsRequest, RowsReturned, StatsReport, Wire};
 use crate::stats::{Recorder, Sample};
 use crate::time::RunTime;
 
@@ -21,7 +25,11 @@ fn run_id() -> RunId {
 }
 
 fn plan(run: &str) -> ToWorker {
-    ToWorker::Plan(RunPlan {
+    ToWorker::Plan(Arc::new(run_plan(run)))
+}
+
+fn run_plan(run: &str) -> RunPlan {
+    RunPlan {
         run: RunId::new(run),
         scenario_name: "fraud.yaml".to_owned(),
         scenario: "users: {}".to_owned(),
@@ -30,8 +38,15 @@ fn plan(run: &str) -> ToWorker {
         stop_timeout: secs(5),
         seed: 7,
         run_time: RunTime::ZERO,
+        classes: Vec::new(),
+        tags: Vec::new(),
+        exclude_tags: Vec::new(),
+        iterations: None,
+        variables: NO_VARIABLES.to_owned(),
+        files: Vec::new(),
+        sources: Vec::new(),
         locust: LocustPlan::default(),
-    })
+    }
 }
 
 fn spawn(run: &str, generation: u64) -> ToWorker {
@@ -41,6 +56,7 @@ fn spawn(run: &str, generation: u64) -> ToWorker {
         users: ClassCounts::from([("A".to_owned(), 4)]),
         spawn_rate: 2.0,
         first_delay: Duration::ZERO,
+        arrivals: Vec::new(),
     })
 }
 
@@ -195,7 +211,19 @@ fn in_short(effect: &Effect) -> Option<String> {
         Effect::Connect => "connect".to_owned(),
         Effect::Send(message) => message_in_short(message),
         Effect::Beat { state } => format!("beat {}", state.as_str()),
-        Effect::Prepare(plan) => format!("prepare {}", plan.run),
+        Effect::Abandon => "abandon".to_owned(),
+        Effect::Prepare { plan, files } => format!("prepare {}{}", plan.run, files_in_short(files)),
+        Effect::Hook { hook: Hook::Setup, plan, files } => {
+            format!("setup {}{}", plan.run, files_in_short(files))
+        }
+        Effect::Hook { hook: Hook::Teardown, plan, files } => {
+            format!("teardown {}{}", plan.run, files_in_short(files))
+        }
+        Effect::EndHook => "end hook".to_owned(),
+        Effect::Rows { source, ranges, exhausted } => {
+            let end = if *exhausted { ", and no more ever" } else { "" };
+            format!("rows of {source}: {ranges:?}{end}")
+        }
         Effect::Apply(assignment) => format!("apply {}", assignment.generation.0),
         Effect::Collect => "collect".to_owned(),
         Effect::Discard => "discard".to_owned(),
@@ -203,6 +231,12 @@ fn in_short(effect: &Effect) -> Option<String> {
         Effect::Log(_) => return None,
         Effect::Exit(exit) => format!("exit {exit:?}"),
     })
+}
+
+fn files_in_short(files: &NamedFiles) -> String {
+    let lengths: Vec<String> =
+        files.iter().map(|(name, bytes)| format!("{name} of {}", bytes.len())).collect();
+    if lengths.is_empty() { String::new() } else { format!(" with {}", lengths.join(", ")) }
 }
 
 fn message_in_short(message: &FromWorker) -> String {
@@ -215,6 +249,17 @@ fn message_in_short(message: &FromWorker) -> String {
             format!("stats {seq}: {}", delta.entries.iter().map(|entry| entry.requests).sum::<u64>())
         }
         FromWorker::Heartbeat(_) => "heartbeat".to_owned(),
+        FromWorker::FileRequest { sha256, offset } => {
+            format!("file {}+{offset}", &sha256.to_string()[..4])
+        }
+        FromWorker::RowsRequest(RowsRequest { source, request, left, want, .. }) => {
+            format!("{source} {request}: wants {want}, has {left}")
+        }
+        FromWorker::RowsReturned(RowsReturned { source, request, ranges, .. }) => {
+            format!("{source} {request}: returns {ranges:?}")
+        }
+        FromWorker::SetupDone { run, result } => format!("setup of {run} done: {result:?}"),
+        FromWorker::TeardownDone { run, result } => format!("teardown of {run} done: {result:?}"),
         FromWorker::Logs { lines } => format!("logs of {} lines", lines.len()),
         FromWorker::ClientStopped { run } => format!("stopped {run}"),
         FromWorker::Quit => "quit".to_owned(),

@@ -1,11 +1,13 @@
-//! Recognises the expressions that run natively: one variable, or one random function with literal arguments,
-//! perhaps bounded and rounded.
+//! Recognises the expressions that run natively: one variable, or one function with literal arguments; a random number
+//! may be bounded and rounded.
 
 use minijinja::Value;
 
-use super::draw::{Arguments, Function};
+use super::draw::Draw;
+use super::function::{Arguments, Bound, Function};
 use super::lexis::{Lexeme, Token};
-use super::template::{Adjust, Expression};
+use super::number::Adjust;
+use super::template::Expression;
 
 /// The most digits that are rounded to natively: more than a double has.
 const DIGITS_MAX: i64 = 17;
@@ -40,12 +42,16 @@ pub(super) fn native(lexemes: &[Lexeme<'_>]) -> Option<Expression> {
     }
     let mut cursor = Cursor::new(lexemes);
     let (name, arguments) = literal_call(&mut cursor)?;
-    let draw = Function::named(name)?.bind(&arguments).ok()?;
+    let bound = Function::named(name)?.bind(arguments).ok()?;
     let mut then = Vec::new();
     while cursor.eat('|').is_some() {
         then.push(adjust(&mut cursor)?);
     }
-    cursor.rest.is_empty().then(|| Expression::Draw { draw, then: then.into() })
+    match bound {
+        _ if !cursor.rest.is_empty() => None,
+        Bound::Draw(Draw::Number(draw)) => Some(Expression::Number { draw, then: then.into() }),
+        bound => then.is_empty().then_some(Expression::Call(bound)),
+    }
 }
 
 /// A call whose arguments are all literals: its name and arguments.
@@ -82,6 +88,16 @@ fn literal(cursor: &mut Cursor<'_>) -> Option<Value> {
                 comma_before(cursor, ']')?;
             }
             Some(Value::from(items))
+        }
+        (Token::Symbol('{'), 1) => {
+            let mut pairs = Vec::new();
+            while cursor.eat('}').is_none() {
+                let key = literal(cursor)?;
+                cursor.eat(':')?;
+                pairs.push((key, literal(cursor)?));
+                comma_before(cursor, '}')?;
+            }
+            Some(Value::from_pairs(pairs))
         }
         _ => None,
     }

@@ -4,33 +4,39 @@
 //! scope. Syntax is the engine's business; names, filters and literal arguments are checked here, because the
 //! engine would find them only while the load runs.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
 use super::call::{Cursor, literal_call, native};
-use super::context::{BUILTIN_VARIABLES, USER_FIELDS};
-use super::draw::{self, FUNCTIONS, Function};
+use super::context::{BUILTIN_VARIABLES, FIELDS};
+use super::data::RowOrder;
+use super::function::{self, Bound, FUNCTIONS, Function};
 use super::lexis::{Lexeme, Part, Token, Unclosed, lexemes, parts};
-use super::template::{Adjust, EngineExpression, EngineTemplate, Expression, Piece, Template, reason};
+use super::number::Adjust;
+use super::template::{EngineExpression, EngineTemplate, Expression, Piece, Template, reason};
 use crate::suggest::nearest;
 
 /// What one rendering may cost in the engine's unit of work, an instruction or 64 bytes: about 12 MiB of text.
 const FUEL: u64 = 200_000;
 
 /// The filters that are suggested for a mistyped one.
-const FILTERS: [&str; 24] = [
+const FILTERS: [&str; 28] = [
     "abs",
     "at_least",
     "at_most",
+    "b64",
+    "b64decode",
     "capitalize",
     "default",
     "first",
     "float",
+    "hash",
     "int",
     "join",
+    "json",
     "last",
     "length",
     "list",
@@ -57,6 +63,7 @@ const REFUSED_STATEMENTS: [&str; 4] = ["include", "import", "from", "extends"];
 /// Compiles templates.
 pub(super) struct Compiler {
     environment: Arc<Environment<'static>>,
+    env_names: BTreeSet<String>,
 }
 
 /// The variables that templates may use at some place of a scenario.
@@ -64,8 +71,14 @@ pub(super) struct Compiler {
 pub(super) struct Names {
     /// Whose variables they are, for notes; empty outside of a class.
     pub(super) class: String,
-    /// What the `set` steps of the class define.
+    /// What the steps of the class and `setup` define.
     pub(super) variables: BTreeSet<String>,
+    /// The sources of rows that the scenario has, and who gets which row.
+    pub(super) sources: Arc<BTreeMap<String, RowOrder>>,
+    /// Whether the steps are those of a group's tasks.
+    pub(super) in_group: bool,
+    /// Whether the steps are those of `setup` or `teardown`.
+    pub(super) once_per_run: bool,
 }
 
 /// One mistake in a template.
@@ -86,14 +99,20 @@ impl Compiler {
         if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
             environment.set_syntax(syntax);
         }
-        draw::register(&mut environment);
-        environment.add_filter("at_least", |value: &Value, least: f64| adjust(value, Adjust::AtLeast(least)));
-        environment.add_filter("at_most", |value: &Value, most: f64| adjust(value, Adjust::AtMost(most)));
-        Self { environment: Arc::new(environment) }
+        function::register(&mut environment);
+        environment.add_filter("at_least", |value: Value, least: f64| adjust(value, Adjust::AtLeast(least)));
+        environment.add_filter("at_most", |value: Value, most: f64| adjust(value, Adjust::AtMost(most)));
+        Self { environment: Arc::new(environment), env_names: BTreeSet::new() }
+    }
+
+    /// The environment variables that the templates so far ask for by a name that is written out.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the reader of scenarios will ask for them"))]
+    pub(super) fn env_names(&self) -> &BTreeSet<String> {
+        &self.env_names
     }
 
     /// Compiles a template in the scope of `names`; the error is everything wrong with it.
-    pub(super) fn compile(&self, source: &str, names: &Names) -> Result<Template, Vec<Fault>> {
+    pub(super) fn compile(&mut self, source: &str, names: &Names) -> Result<Template, Vec<Fault>> {
         let parts = match parts(source) {
             Ok(parts) => parts,
             Err(Unclosed(offset)) => return Err(vec![fault(offset, "`{{` or `{%` without its end")]),
@@ -112,7 +131,7 @@ impl Compiler {
         }
     }
 
-    fn mixed(&self, source: &str, parts: &[Part], names: &Names) -> Result<Template, Vec<Fault>> {
+    fn mixed(&mut self, source: &str, parts: &[Part], names: &Names) -> Result<Template, Vec<Fault>> {
         let mut pieces = Vec::with_capacity(parts.len());
         let mut faults = Vec::new();
         for part in parts {
@@ -130,7 +149,7 @@ impl Compiler {
     }
 
     fn expression(
-        &self,
+        &mut self,
         source: &str,
         range: std::ops::Range<usize>,
         names: &Names,
@@ -149,7 +168,12 @@ impl Compiler {
         Ok(native(&lexemes).unwrap_or_else(|| Expression::Engine(Arc::new(compiled))))
     }
 
-    fn engine_template(&self, source: &str, parts: &[Part], names: &Names) -> Result<Template, Vec<Fault>> {
+    fn engine_template(
+        &mut self,
+        source: &str,
+        parts: &[Part],
+        names: &Names,
+    ) -> Result<Template, Vec<Fault>> {
         let mut environment = Environment::clone(&self.environment);
         let added = environment.add_template_owned("template", source.to_owned());
         added.map_err(|error| vec![syntax_fault(&error, 0)])?;
@@ -178,37 +202,57 @@ impl Compiler {
     }
 
     /// Every unknown name and every impossible call in a piece of code that the engine accepted.
-    fn inspect(&self, lexemes: &[Lexeme<'_>], undeclared: &HashSet<String>, names: &Names) -> Vec<Fault> {
+    fn inspect(&mut self, lexemes: &[Lexeme<'_>], undeclared: &HashSet<String>, names: &Names) -> Vec<Fault> {
         let token = |index: usize| lexemes.get(index).map(|lexeme| &lexeme.token);
         let mut faults = Vec::new();
         for (index, lexeme) in lexemes.iter().enumerate() {
             let Token::Name(name) = lexeme.token else { continue };
-            let before = index.checked_sub(1).and_then(token);
-            let before2 = index.checked_sub(2).and_then(token);
+            let before = |count: usize| index.checked_sub(count).and_then(token);
             let is_called = token(index + 1) == Some(&Token::Symbol('('));
             let is_assigned = token(index + 1) == Some(&Token::Symbol('='))
                 && token(index + 2) != Some(&Token::Symbol('='));
-            let fault = match (before, before2) {
-                (Some(Token::Symbol('.')), Some(Token::Name("user"))) if undeclared.contains("user") => {
-                    unknown_user_field(name)
+            let call = &lexemes[index..];
+            let fault = match (before(1), before(2)) {
+                (Some(Token::Symbol('.')), Some(Token::Name(object)))
+                    if undeclared.contains(*object) && before(3) != Some(&Token::Symbol('.')) =>
+                {
+                    unknown_field(object, name)
                 }
                 (Some(Token::Symbol('.')), _) => None,
-                (Some(Token::Symbol('|')), _) => self.unknown_filter(name),
+                (Some(Token::Symbol('|')), _) => {
+                    self.unknown_filter(name).or_else(|| impossible_filter(name, call))
+                }
                 (Some(Token::Name("is")), _) if name != "not" => self.unknown_test(name),
                 (Some(Token::Name("not")), Some(Token::Name("is"))) => self.unknown_test(name),
                 _ if is_assigned => None,
-                _ if undeclared.contains(name) => unknown_name(name, is_called, names),
+                _ if undeclared.contains(name) => unknown_name(name, is_called, names)
+                    .or_else(|| is_called.then(|| self.impossible_call(name, call))?),
                 _ => None,
             };
-            let fault = fault.or_else(|| {
-                let is_ours = is_called && undeclared.contains(name);
-                let function = Function::named(name).filter(|_| is_ours)?;
-                let arguments = literal_call(&mut Cursor::new(&lexemes[index..]))?.1;
-                function.bind(&arguments).err().map(|message| (message, None))
-            });
             faults.extend(fault.map(|(message, help)| Fault { offset: lexeme.start, message, help }));
         }
         faults
+    }
+
+    /// What is wrong with the arguments of a function, if they are literals. Notes the environment variables that are
+    /// asked for.
+    fn impossible_call(&mut self, name: &str, call: &[Lexeme<'_>]) -> Option<(String, Option<String>)> {
+        let function = Function::named(name)?;
+        let Some((_, arguments)) = literal_call(&mut Cursor::new(call)) else {
+            // The default may be anything, but the name is there to be read.
+            if let ("env", Some(Lexeme { token: Token::Text(variable), .. })) = (name, call.get(2)) {
+                self.env_names.insert((*variable).to_owned());
+            }
+            return None;
+        };
+        match function.bind(arguments) {
+            Ok(Bound::Env(env)) => {
+                self.env_names.insert(env.name().to_owned());
+                None
+            }
+            Ok(_) => None,
+            Err(message) => Some((message, None)),
+        }
     }
 
     fn unknown_filter(&self, name: &str) -> Option<(String, Option<String>)> {
@@ -240,17 +284,28 @@ fn unknown_name(name: &str, is_called: bool, names: &Names) -> Option<(String, O
             let known = names.variables.iter().map(String::as_str).chain(BUILTIN_VARIABLES);
             let help = did_you_mean(name, known).or_else(|| match names.class.as_str() {
                 "" => None,
-                class => Some(format!("no `set` of `{class}` defines it")),
+                class => Some(format!("no step of `{class}` defines it")),
             });
             Some((format!("undefined variable `{name}`"), help))
         }
     }
 }
 
-fn unknown_user_field(name: &str) -> Option<(String, Option<String>)> {
-    let help =
-        || did_you_mean(name, USER_FIELDS).unwrap_or_else(|| format!("it has {}", USER_FIELDS.join(", ")));
-    (!USER_FIELDS.contains(&name)).then(|| (format!("`user` has no `{name}`"), Some(help())))
+/// What is wrong with a field of a variable that is always there, if anything.
+fn unknown_field(object: &str, name: &str) -> Option<(String, Option<String>)> {
+    let (_, fields) = FIELDS.iter().find(|(known, _)| *known == object)?;
+    let help = || {
+        did_you_mean(name, fields.iter().copied()).unwrap_or_else(|| format!("it has {}", fields.join(", ")))
+    };
+    (!fields.contains(&name)).then(|| (format!("`{object}` has no `{name}`"), Some(help())))
+}
+
+/// What is wrong with the arguments of one of our filters, if they are literals. Any text stands for what is filtered.
+fn impossible_filter(name: &str, call: &[Lexeme<'_>]) -> Option<(String, Option<String>)> {
+    let function = Function::filter(name)?;
+    let (_, mut arguments) = literal_call(&mut Cursor::new(call))?;
+    arguments.positional.insert(0, Value::from(""));
+    function.bind(arguments).err().map(|message| (message, None))
 }
 
 /// The help for a mistyped word, if a valid one is near.
@@ -267,6 +322,28 @@ fn fault(offset: usize, message: &str) -> Fault {
     Fault { offset, message: message.to_owned(), help: None }
 }
 
-fn adjust(value: &Value, adjust: Adjust) -> Result<Value, Error> {
-    adjust.apply(value).map_err(|reason| Error::new(ErrorKind::InvalidOperation, reason))
+fn adjust(value: Value, adjust: Adjust) -> Result<Value, Error> {
+    adjust.apply_to_value(value).map_err(|reason| Error::new(ErrorKind::InvalidOperation, reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_variables_that_templates_name_are_known() {
+        let check = |template: &str, expected: &[&str]| {
+            let names =
+                Names { class: "A".to_owned(), variables: ["n".to_owned()].into(), ..Names::default() };
+            let mut compiler = Compiler::new();
+            assert!(compiler.compile(template, &names).is_ok(), "{template}");
+            assert_eq!(compiler.env_names().iter().collect::<Vec<_>>(), expected, "{template}");
+        };
+        check("{{ env('A') }} {{ env(\"B\", 'x') }} {{ env('A') }}", &["A", "B"]);
+        check("{{ env(default='x', name='A') }}", &["A"]);
+        check("{{ env('A', n + 1) ~ env('B', default=env('C')) }}", &["A", "B", "C"]);
+        check("{% if env('A', '') %}{{ env('B') | b64 }}{% endif %}", &["A", "B"]);
+        check("{# env('A') #}{{ \"env('B')\" }}{{ n.env('C') }}", &[]);
+        check("{{ env(n ~ 'A') }}", &[]);
+    }
 }

@@ -4,7 +4,8 @@
 //! What the keys mean is the business of the readers built on top of this.
 
 use std::fmt::Display;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
 use saphyr::Scalar;
 
@@ -12,6 +13,7 @@ use super::compile::{Compiler, Names, did_you_mean};
 use super::document::{Content, Entry, Node, Position, ScalarNode};
 use super::note::Note;
 use super::template::Template;
+use crate::timespan::parse_duration;
 
 /// Collects notes while a document is read.
 pub(super) struct Decoder<'t> {
@@ -30,6 +32,11 @@ pub(super) struct Fields<'n, 't> {
 }
 
 impl<'n, 't> Fields<'n, 't> {
+    /// Entries whose keys were checked by somebody else.
+    pub(super) fn new(at: Position, entries: &'n [Entry<'t>]) -> Self {
+        Self { at, entries }
+    }
+
     /// The value of a key.
     pub(super) fn get(&self, key: &str) -> Option<&'n Node<'t>> {
         self.entry(key).map(|entry| &entry.value)
@@ -149,6 +156,53 @@ impl<'t> Decoder<'t> {
         }
     }
 
+    /// `true` or `false`.
+    pub(super) fn boolean(&mut self, node: &Node<'t>, what: &str) -> Option<bool> {
+        match &*node.content {
+            Content::Scalar(ScalarNode { value: Scalar::Boolean(value), .. }) => Some(*value),
+            _ => {
+                self.wrong_type(node, what, "true or false");
+                None
+            }
+        }
+    }
+
+    /// A text that is one of these words.
+    pub(super) fn word<T: Copy>(&mut self, node: &Node<'t>, what: &str, words: &[(&str, T)]) -> Option<T> {
+        let text = self.text_or_number(node, what)?;
+        let found = words.iter().find(|(word, _)| *word == text);
+        if found.is_none() {
+            let names = words.iter().map(|(word, _)| *word);
+            let help = did_you_mean(text, names.clone())
+                .unwrap_or_else(|| format!("it is one of {}", names.collect::<Vec<_>>().join(", ")));
+            self.note_with_help(node.at, format!("{what} cannot be `{text}`"), Some(help));
+        }
+        found.map(|(_, value)| *value)
+    }
+
+    /// A regular expression that is matched with bytes.
+    pub(super) fn regex(&mut self, node: &Node<'t>, what: &str) -> Option<regex::bytes::Regex> {
+        self.text(node, what)?;
+        self.parsed(node, what, |text| {
+            regex::bytes::Regex::new(text).map_err(|error| bad_regex(text, &error))
+        })
+    }
+
+    /// A regular expression that is matched with text.
+    pub(super) fn text_regex(&mut self, node: &Node<'t>, what: &str) -> Option<regex::Regex> {
+        self.text(node, what)?;
+        self.parsed(node, what, |text| regex::Regex::new(text).map_err(|error| bad_regex(text, &error)))
+    }
+
+    /// A span of time above zero.
+    pub(super) fn duration(&mut self, node: &Node<'t>, what: &str) -> Option<Duration> {
+        let span = self.parsed(node, what, parse_duration)?;
+        if span.is_zero() {
+            self.note(node.at, format!("{what} must be above 0"));
+        }
+        Some(span)
+    }
+
     /// A finite number for which `is_valid` holds; `range` says which those are.
     pub(super) fn number(
         &mut self,
@@ -214,6 +268,29 @@ impl<'t> Decoder<'t> {
         }
     }
 
+    /// A template, or nothing: `null`.
+    pub(super) fn value(&mut self, node: &Node<'t>, names: &Names) -> Option<Template> {
+        match &*node.content {
+            Content::Scalar(ScalarNode { text, value: Scalar::Null, .. }) => {
+                Some(Template::constant(text, ().into()))
+            }
+            _ => self.template(node, "a value", names),
+        }
+    }
+
+    /// The name of a file that travels with the scenario.
+    pub(super) fn file_name(&mut self, node: &Node<'t>, what: &str) -> Option<Arc<str>> {
+        let name = self.text(node, what)?;
+        if name.trim().is_empty() {
+            self.note(node.at, format!("{what} names no file"));
+        }
+        if name.contains("{{") {
+            let help = "files are read before the run and travel with it".to_owned();
+            self.note_with_help(node.at, format!("{what} cannot be a template"), Some(help));
+        }
+        Some(name.into())
+    }
+
     /// Compiles a scalar's text; each fault is noted where it stands in the file.
     pub(super) fn compile(&mut self, scalar: &ScalarNode<'t>, names: &Names) -> Option<Template> {
         match self.compiler.compile(&scalar.text, names) {
@@ -229,7 +306,7 @@ impl<'t> Decoder<'t> {
     }
 
     /// A name made of letters, digits and `_`, no digit first.
-    pub(super) fn identifier(&mut self, name: &Rc<str>, at: Position, what: &str) -> bool {
+    pub(super) fn identifier(&mut self, name: &str, at: Position, what: &str) -> bool {
         let mut chars = name.chars();
         let is_identifier = chars.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
             && chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -239,4 +316,17 @@ impl<'t> Decoder<'t> {
         }
         is_identifier
     }
+}
+
+/// Why a regular expression is none, in one line: the library draws a picture over several.
+fn bad_regex(text: &str, error: &regex::Error) -> String {
+    let reason = match error {
+        regex::Error::CompiledTooBig(_) => "it is too large".to_owned(),
+        error => {
+            let text = error.to_string();
+            let last = text.lines().last().unwrap_or_default();
+            last.strip_prefix("error: ").unwrap_or(last).to_owned()
+        }
+    };
+    format!("`{text}` is not a regular expression: {reason}")
 }

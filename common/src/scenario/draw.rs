@@ -1,227 +1,179 @@
 //! The random functions of the template language, each bound to its arguments once.
-//!
-//! Both ways to call one end here: the compiler binds calls whose arguments are literals when the scenario is
-//! loaded, the template engine binds the others while it renders. So both check and draw alike.
 
 use std::fmt::Write;
 use std::sync::Arc;
 
-use minijinja::value::{Kwargs, Rest};
-use minijinja::{Environment, Error, ErrorKind, State, Value};
+use minijinja::Value;
+use minijinja::value::ValueKind;
 use rand::RngExt;
 use rand_distr::{Distribution, Exp, LogNormal, Normal};
 
-use super::context::Scope;
+use super::function::{Bound, integer, kind, number};
+use super::number::Number;
 use crate::random::UserRng;
-use crate::suggest::nearest;
 
 /// A random function with its arguments.
 #[derive(Clone, Debug)]
 pub(super) enum Draw {
+    Number(NumberDraw),
+    Choice(Arc<[Value]>),
+    Weighted(Arc<Weighted>),
+    Uuid,
+}
+
+/// A random function that yields numbers, with its arguments.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum NumberDraw {
     Integer { low: i64, high: i64 },
     Uniform { low: f64, span: f64 },
     Normal(Normal<f64>),
     LogNormal(LogNormal<f64>),
     Exponential(Exp<f64>),
-    Choice(Arc<[Value]>),
-    Uuid,
 }
 
-/// The arguments of a call as they were written.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Arguments {
-    pub(super) positional: Vec<Value>,
-    pub(super) named: Vec<(String, Value)>,
+/// Items to choose from with unequal odds. Invariant: there is at least one, and `ends` rises strictly.
+#[derive(Debug)]
+pub(super) struct Weighted {
+    items: Vec<Value>,
+    /// The sum of the weights up to and including each item.
+    ends: Vec<f64>,
 }
-
-/// A random function of the language: its parameters, those that have one with their default.
-pub(super) struct Function {
-    pub(super) name: &'static str,
-    parameters: &'static [(&'static str, Option<f64>)],
-    bind: fn(&[Value]) -> Result<Draw, String>,
-}
-
-/// Every random function.
-pub(super) const FUNCTIONS: [Function; 7] = [
-    Function { name: "randint", parameters: &[("a", None), ("b", None)], bind: randint },
-    Function { name: "uniform", parameters: &[("a", None), ("b", None)], bind: uniform },
-    Function { name: "normal", parameters: &[("mean", Some(0.0)), ("stddev", Some(1.0))], bind: normal },
-    Function { name: "lognormal", parameters: &[("mu", None), ("sigma", None)], bind: lognormal },
-    Function { name: "exponential", parameters: &[("rate", None)], bind: exponential },
-    Function { name: "choice", parameters: &[("list", None)], bind: choice },
-    Function { name: "uuid4", parameters: &[], bind: |_| Ok(Draw::Uuid) },
-];
 
 impl Draw {
     /// Draws once.
     pub(super) fn draw(&self, rng: &mut UserRng) -> Value {
         match self {
-            Self::Integer { low, high } => Value::from(rng.random_range(*low..=*high)),
-            Self::Uniform { low, span } => Value::from(low + span * rng.random::<f64>()),
-            Self::Normal(normal) => Value::from(normal.sample(rng)),
-            Self::LogNormal(lognormal) => Value::from(lognormal.sample(rng)),
-            Self::Exponential(exponential) => Value::from(exponential.sample(rng)),
+            Self::Number(number) => number.draw(rng).into(),
             Self::Choice(items) => items[rng.random_range(0..items.len())].clone(),
-            Self::Uuid => Value::from(uuid4(rng.random())),
+            Self::Weighted(weighted) => weighted.draw(rng),
+            Self::Uuid => Value::from(uuid_of(rng.random())),
         }
     }
 }
 
-impl Function {
-    /// The function of that name.
-    pub(super) fn named(name: &str) -> Option<&'static Self> {
-        FUNCTIONS.iter().find(|function| function.name == name)
-    }
-
-    /// Binds the function to arguments; the error says what is wrong with them.
-    pub(super) fn bind(&self, arguments: &Arguments) -> Result<Draw, String> {
-        let name = self.name;
-        let Arguments { positional, named } = arguments;
-        if positional.len() > self.parameters.len() {
-            return Err(self.wrong_count(positional.len()));
-        }
-        let mut slots: Vec<Option<Value>> = positional.iter().cloned().map(Some).collect();
-        slots.resize(self.parameters.len(), None);
-        for (key, value) in named {
-            let Some(index) = self.parameters.iter().position(|(parameter, _)| parameter == key) else {
-                let words = self.parameters.iter().map(|(parameter, _)| *parameter);
-                let help =
-                    nearest(key, words).map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
-                return Err(format!("`{name}` has no argument `{key}`{help}"));
-            };
-            if slots[index].replace(value.clone()).is_some() {
-                return Err(format!("`{name}` got `{key}` twice"));
-            }
-        }
-        let defaults = self.parameters.iter().map(|(_, default)| default.map(Value::from));
-        let values: Option<Vec<_>> =
-            slots.into_iter().zip(defaults).map(|(slot, default)| slot.or(default)).collect();
-        match values {
-            Some(values) => (self.bind)(&values).map_err(|reason| format!("`{name}` {reason}")),
-            None => Err(self.wrong_count(positional.len() + named.len())),
+impl NumberDraw {
+    /// Draws once.
+    pub(super) fn draw(&self, rng: &mut UserRng) -> Number {
+        match self {
+            Self::Integer { low, high } => Number::Integer(rng.random_range(*low..=*high)),
+            Self::Uniform { low, span } => Number::Float(low + span * rng.random::<f64>()),
+            Self::Normal(normal) => Number::Float(normal.sample(rng)),
+            Self::LogNormal(lognormal) => Number::Float(lognormal.sample(rng)),
+            Self::Exponential(exponential) => Number::Float(exponential.sample(rng)),
         }
     }
+}
 
-    fn wrong_count(&self, got: usize) -> String {
-        let written: Vec<String> = self
-            .parameters
-            .iter()
-            .map(|(parameter, default)| match default {
-                Some(default) => format!("{parameter}={default}"),
-                None => (*parameter).to_owned(),
-            })
-            .collect();
-        format!(
-            "`{}({})` got {got} argument{}",
-            self.name,
-            written.join(", "),
-            if got == 1 { "" } else { "s" }
-        )
+impl From<NumberDraw> for Bound {
+    fn from(draw: NumberDraw) -> Self {
+        Self::Draw(Draw::Number(draw))
     }
 }
 
-/// Adds every random function to a template environment.
-pub(super) fn register(environment: &mut Environment<'static>) {
-    for function in &FUNCTIONS {
-        let call = move |state: &State<'_, '_>, positional: Rest<Value>, named: Kwargs| {
-            let draw = function.bind(&arguments(positional, &named)?).map_err(invalid)?;
-            Scope::draw(state, |rng| draw.draw(rng)).ok_or_else(|| invalid("no user to draw for".to_owned()))
-        };
-        environment.add_function(function.name, call);
+impl Weighted {
+    fn draw(&self, rng: &mut UserRng) -> Value {
+        let last = self.items.len() - 1;
+        let ticket = rng.random::<f64>() * self.ends[last];
+        // A product may round up to the very end.
+        self.items[self.ends.partition_point(|end| *end <= ticket).min(last)].clone()
     }
 }
 
-fn invalid(reason: String) -> Error {
-    Error::new(ErrorKind::InvalidOperation, reason)
-}
-
-/// The arguments of a call by the engine.
-fn arguments(positional: Rest<Value>, named: &Kwargs) -> Result<Arguments, Error> {
-    let mut arguments = Arguments { positional: positional.0, named: Vec::new() };
-    for key in named.args() {
-        arguments.named.push((key.to_owned(), named.get(key)?));
-    }
-    Ok(arguments)
-}
-
-fn randint(arguments: &[Value]) -> Result<Draw, String> {
+pub(super) fn randint(arguments: &[Value]) -> Result<Bound, String> {
     let (low, high) = (integer(&arguments[0])?, integer(&arguments[1])?);
     if low > high {
         return Err(format!("needs a <= b, got {low} and {high}"));
     }
-    Ok(Draw::Integer { low, high })
+    Ok(NumberDraw::Integer { low, high }.into())
 }
 
-fn uniform(arguments: &[Value]) -> Result<Draw, String> {
+pub(super) fn uniform(arguments: &[Value]) -> Result<Bound, String> {
     let (low, high) = (number(&arguments[0])?, number(&arguments[1])?);
     let span = high - low;
     if !(span >= 0.0 && span.is_finite()) {
         return Err(format!("needs a <= b, got {low} and {high}"));
     }
-    Ok(Draw::Uniform { low, span })
+    Ok(NumberDraw::Uniform { low, span }.into())
 }
 
-fn normal(arguments: &[Value]) -> Result<Draw, String> {
+pub(super) fn normal(arguments: &[Value]) -> Result<Bound, String> {
     let (mean, stddev) = (number(&arguments[0])?, number(&arguments[1])?);
     match Normal::new(mean, stddev) {
-        Ok(normal) if stddev >= 0.0 => Ok(Draw::Normal(normal)),
+        Ok(normal) if stddev >= 0.0 => Ok(NumberDraw::Normal(normal).into()),
         _ => Err(format!("needs stddev >= 0, got {stddev}")),
     }
 }
 
-fn lognormal(arguments: &[Value]) -> Result<Draw, String> {
+pub(super) fn lognormal(arguments: &[Value]) -> Result<Bound, String> {
     let (mu, sigma) = (number(&arguments[0])?, number(&arguments[1])?);
     match LogNormal::new(mu, sigma) {
-        Ok(lognormal) if sigma >= 0.0 => Ok(Draw::LogNormal(lognormal)),
+        Ok(lognormal) if sigma >= 0.0 => Ok(NumberDraw::LogNormal(lognormal).into()),
         _ => Err(format!("needs sigma >= 0, got {sigma}")),
     }
 }
 
-fn exponential(arguments: &[Value]) -> Result<Draw, String> {
+pub(super) fn exponential(arguments: &[Value]) -> Result<Bound, String> {
     let rate = number(&arguments[0])?;
     match Exp::new(rate) {
-        Ok(exponential) if rate > 0.0 => Ok(Draw::Exponential(exponential)),
+        Ok(exponential) if rate > 0.0 => Ok(NumberDraw::Exponential(exponential).into()),
         _ => Err(format!("needs rate > 0, got {rate}")),
     }
 }
 
-fn choice(arguments: &[Value]) -> Result<Draw, String> {
-    let items: Vec<Value> = match arguments[0].try_iter() {
-        Ok(items) if arguments[0].as_str().is_none() => items.collect(),
-        _ => return Err(format!("needs a list, got {}", kind(&arguments[0]))),
-    };
+pub(super) fn choice(arguments: &[Value]) -> Result<Bound, String> {
+    let items = list(&arguments[0]).ok_or_else(|| format!("needs a list, got {}", kind(&arguments[0])))?;
     if items.is_empty() {
         return Err("needs a list with at least one item".to_owned());
     }
-    Ok(Draw::Choice(items.into()))
+    Ok(Bound::Draw(Draw::Choice(items.into())))
 }
 
-fn integer(value: &Value) -> Result<i64, String> {
-    match i64::try_from(value.clone()) {
-        Ok(integer) if value.is_number() => Ok(integer),
-        _ if value.is_number() => Err(format!("needs integers, got {value}")),
-        _ => Err(format!("needs integers, got {}", kind(value))),
+pub(super) fn weighted_choice(arguments: &[Value]) -> Result<Bound, String> {
+    let (mut items, mut ends, mut sum) = (Vec::new(), Vec::new(), 0.0);
+    for (item, weight) in weighted_items(&arguments[0])? {
+        let weight = number(&weight)?;
+        if weight < 0.0 {
+            return Err(format!("needs weights of at least 0, got {weight}"));
+        }
+        // What is never chosen, or not within the precision of the sum, has no place among rising ends.
+        if sum + weight > sum {
+            sum += weight;
+            items.push(item);
+            ends.push(sum);
+        }
     }
+    if items.is_empty() || !sum.is_finite() {
+        return Err(format!("needs weights with a finite sum above 0, got {sum}"));
+    }
+    Ok(Bound::Draw(Draw::Weighted(Arc::new(Weighted { items, ends }))))
 }
 
-fn number(value: &Value) -> Result<f64, String> {
-    match f64::try_from(value.clone()) {
-        Ok(number) if value.is_number() && number.is_finite() => Ok(number),
-        _ if value.is_number() => Err(format!("needs finite numbers, got {value}")),
-        _ => Err(format!("needs numbers, got {}", kind(value))),
-    }
+/// The pairs of `{item: weight, ...}` or `[[item, weight], ...]`.
+fn weighted_items(value: &Value) -> Result<Vec<(Value, Value)>, String> {
+    let wrong = |kind: String| format!("needs {{item: weight, ...}} or [[item, weight], ...], got {kind}");
+    let items = list(value).ok_or_else(|| wrong(kind(value)))?;
+    let is_map = value.kind() == ValueKind::Map;
+    let pairs = items.into_iter().map(|item| match is_map {
+        true => value.get_item(&item).map(|weight| (item, weight)).map_err(|error| error.to_string()),
+        false => match list(&item).as_deref() {
+            Some([choice, weight]) if item.kind() != ValueKind::Map => Ok((choice.clone(), weight.clone())),
+            _ => Err(wrong(format!("{} in the list", kind(&item)))),
+        },
+    });
+    pairs.collect()
 }
 
-/// What a value is, in the words of the notes.
-fn kind(value: &Value) -> String {
-    match value.as_str() {
-        Some(text) => format!("text `{text}`"),
-        None => value.kind().to_string(),
-    }
+/// The items of a list, or the keys of a mapping. Text is none of these.
+fn list(value: &Value) -> Option<Vec<Value>> {
+    value.try_iter().ok().filter(|_| value.as_str().is_none()).map(Iterator::collect)
+}
+
+pub(super) fn uuid4(_: &[Value]) -> Result<Bound, String> {
+    Ok(Bound::Draw(Draw::Uuid))
 }
 
 /// The text of a version 4 UUID made of these random bits.
-fn uuid4(random: u128) -> String {
+fn uuid_of(random: u128) -> String {
     const VERSION: u128 = 4 << 76;
     const VARIANT: u128 = 2 << 62;
     let bits = random & !(0xf << 76) & !(3 << 62) | VERSION | VARIANT;

@@ -1,11 +1,14 @@
-//! What makes an answer a success: its status, its body, and what stands at paths of its JSON.
+//! What makes an answer a success: its status, its headers, its body, what stands at paths of its JSON, and its speed.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
+use regex::bytes::Regex;
 use serde_json::Value as Json;
 
+use super::answer::Answer;
 use super::context::RenderContext;
 use super::json::JsonTemplate;
 use super::path::JsonPath;
@@ -15,8 +18,22 @@ use super::template::{RenderError, Template};
 #[derive(Clone, Debug, Default)]
 pub struct Expectation {
     pub(super) status: Option<StatusSet>,
-    pub(super) contains: Vec<Template>,
+    /// Names and what is expected of each.
+    pub(super) headers: Vec<(String, TextCheck)>,
+    pub(super) body: Vec<TextCheck>,
     pub(super) json: Vec<(JsonPath, JsonCheck)>,
+    /// The longest response time, not included, and how it was written.
+    pub(super) under: Option<(Duration, String)>,
+}
+
+/// What is expected of a text.
+#[derive(Clone, Debug)]
+pub(super) enum TextCheck {
+    Exists,
+    Absent,
+    Equals(Template),
+    Contains(Template),
+    Matches(Regex),
 }
 
 /// A set of status codes, such as `200`, `[200, 201]`, `2xx` or `200-299`.
@@ -32,6 +49,7 @@ pub(super) enum JsonCheck {
     Type(JsonType),
     Compare(Comparison, Operand),
     Length(Operand),
+    Matches(regex::Regex),
 }
 
 /// How a number is compared.
@@ -69,25 +87,40 @@ enum OperandValue {
 }
 
 impl Expectation {
-    /// Judges an answer by its status and its whole body.
+    /// Judges an answer.
     ///
     /// # Errors
     /// The first expectation that does not hold, as a message such as `expected status 200, got 503` that is the
     /// same for all answers that fail in the same way: it shows templates, not what they rendered to.
-    pub fn check(&self, status: u16, body: &[u8], context: &RenderContext) -> Result<(), String> {
-        self.check_status(status)?;
-        for template in &self.contains {
-            let text = template.render(context).map_err(|error| error.to_string())?;
-            if !contains(body, text.as_bytes()) {
-                return Err(format!("expected the body to contain `{}`", template.source()));
+    pub fn check(&self, answer: &Answer<'_>, context: &RenderContext) -> Result<(), String> {
+        self.check_status(answer.status())?;
+        for (name, check) in &self.headers {
+            let header = answer.header(name);
+            if !check.holds(header.as_ref().map(|text| text.as_bytes()), context)? {
+                return Err(format!("expected header {name} {check}"));
             }
         }
+        for check in &self.body {
+            if !check.holds(Some(answer.body()), context)? {
+                return Err(format!("expected the body {check}"));
+            }
+        }
+        self.check_json(answer, context)?;
+        match &self.under {
+            Some((limit, written)) if answer.response_time() >= *limit => {
+                Err(format!("expected an answer within {written}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_json(&self, answer: &Answer<'_>, context: &RenderContext) -> Result<(), String> {
         if self.json.is_empty() {
             return Ok(());
         }
-        let document: Json = serde_json::from_slice(body).map_err(|_| "expected a JSON body".to_owned())?;
+        let document = answer.json().ok_or_else(|| "expected a JSON body".to_owned())?;
         for (path, check) in &self.json {
-            let holds = check.holds(path.find(&document), context).map_err(|error| error.to_string())?;
+            let holds = check.holds(path.find(document), context).map_err(|error| error.to_string())?;
             if !holds {
                 return Err(format!("expected JSON {path} {check}"));
             }
@@ -102,6 +135,24 @@ impl Expectation {
             Some(set) if set.0.iter().any(|range| range.contains(&status)) => Ok(()),
             Some(set) => Err(format!("expected status {set}, got {status}")),
         }
+    }
+}
+
+impl TextCheck {
+    /// Whether the check holds for a text, if there is one.
+    fn holds(&self, found: Option<&[u8]>, context: &RenderContext) -> Result<bool, String> {
+        let render = |template: &Template| match template.render(context) {
+            Ok(text) => Ok(text.as_bytes().to_vec()),
+            Err(error) => Err(error.to_string()),
+        };
+        Ok(match (self, found) {
+            (Self::Absent, found) => found.is_none(),
+            (_, None) => false,
+            (Self::Exists, Some(_)) => true,
+            (Self::Equals(template), Some(found)) => render(template)? == found,
+            (Self::Contains(template), Some(found)) => contains(found, &render(template)?),
+            (Self::Matches(regex), Some(found)) => regex.is_match(found),
+        })
     }
 }
 
@@ -130,6 +181,8 @@ impl JsonCheck {
                 };
                 operand.value(context)?.as_f64() == Some(length as f64)
             }
+            (Self::Matches(regex), Some(Json::String(text))) => regex.is_match(text),
+            (Self::Matches(_), Some(_)) => false,
         })
     }
 }
@@ -211,7 +264,7 @@ fn equal(a: &Json, b: &Json) -> bool {
 }
 
 fn contains(body: &[u8], text: &[u8]) -> bool {
-    text.is_empty() || body.windows(text.len()).any(|window| window == text)
+    memchr::memmem::find(body, text).is_some()
 }
 
 impl fmt::Display for StatusSet {
@@ -226,6 +279,19 @@ impl fmt::Display for StatusSet {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for TextCheck {
+    /// The end of the sentence `expected header ... `.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exists => f.write_str("to exist"),
+            Self::Absent => f.write_str("to be absent"),
+            Self::Equals(template) => write!(f, "to equal `{}`", template.source()),
+            Self::Contains(template) => write!(f, "to contain `{}`", template.source()),
+            Self::Matches(regex) => write!(f, "to match /{regex}/"),
+        }
     }
 }
 
@@ -251,6 +317,7 @@ impl fmt::Display for JsonCheck {
                 write!(f, "to be {words} {}", operand.source)
             }
             Self::Length(operand) => write!(f, "to have length {}", operand.source),
+            Self::Matches(regex) => write!(f, "to match /{regex}/"),
         }
     }
 }

@@ -1,18 +1,26 @@
-//! Reads what a request expects: `expect: { status, body, json }`.
+//! Reads what a request expects: `expect: { status, under, headers, body, json }`.
+
+use std::time::Duration;
 
 use saphyr::Scalar;
 
 use super::compile::{Names, did_you_mean};
 use super::decode::Decoder;
 use super::document::{Content, Entry, Node, ScalarNode};
-use super::expect::{Comparison, Expectation, JsonCheck, JsonType, Operand, StatusSet};
+use super::expect::{Comparison, Expectation, JsonCheck, JsonType, Operand, StatusSet, TextCheck};
 use super::json::JsonTemplate;
+use super::json_tree::json_template;
+use super::method::is_token;
 use super::path::JsonPath;
-use super::steps::json_template;
-use super::template::Template;
 
 /// The checks of a value at a path, as mappings write them.
-const CHECK_KEYS: [&str; 8] = ["equals", "exists", "type", "lt", "lte", "gt", "gte", "length"];
+const CHECK_KEYS: [&str; 9] = ["equals", "exists", "type", "lt", "lte", "gt", "gte", "length", "regex"];
+
+/// The checks of a header.
+const HEADER_CHECK_KEYS: [&str; 4] = ["equals", "exists", "contains", "regex"];
+
+/// The checks of a body.
+const BODY_CHECK_KEYS: [&str; 3] = ["equals", "contains", "regex"];
 
 /// Reads an expectation.
 pub(super) fn expectation<'t>(
@@ -20,7 +28,7 @@ pub(super) fn expectation<'t>(
     node: &Node<'t>,
     names: &Names,
 ) -> Option<Expectation> {
-    let fields = decoder.fields(node, "`expect`", &["status", "body", "json"])?;
+    let fields = decoder.fields(node, "`expect`", &["status", "under", "headers", "body", "json"])?;
     let mut json = Vec::new();
     if let Some(node) = fields.get("json") {
         for entry in decoder.entries(node, "`json`").unwrap_or_default() {
@@ -29,9 +37,18 @@ pub(super) fn expectation<'t>(
     }
     Some(Expectation {
         status: fields.get("status").and_then(|node| status_set(decoder, node)),
-        contains: fields.get("body").map(|node| contains(decoder, node, names)).unwrap_or_default(),
+        headers: fields.get("headers").map(|node| headers(decoder, node, names)).unwrap_or_default(),
+        body: fields.get("body").map(|node| body(decoder, node, names)).unwrap_or_default(),
         json,
+        under: fields.get("under").and_then(|node| under(decoder, node)),
     })
+}
+
+fn under<'t>(decoder: &mut Decoder<'t>, node: &Node<'t>) -> Option<(Duration, String)> {
+    let limit = decoder.duration(node, "`under`")?;
+    let written = decoder.text_or_number(node, "`under`")?;
+    let unit = if written.ends_with(|c: char| c.is_ascii_digit()) { " s" } else { "" };
+    Some((limit, format!("{written}{unit}")))
 }
 
 fn status_set<'t>(decoder: &mut Decoder<'t>, node: &Node<'t>) -> Option<StatusSet> {
@@ -64,18 +81,70 @@ fn status_range(text: &str) -> Result<std::ops::RangeInclusive<u16>, String> {
     range.ok_or_else(|| format!("`{text}` is not a status; write 200, [200, 201], 2xx or 200-299"))
 }
 
-/// Reads `{ contains: text }` or `{ contains: [text, text] }`.
-fn contains<'t>(decoder: &mut Decoder<'t>, node: &Node<'t>, names: &Names) -> Vec<Template> {
-    let Some(fields) = decoder.fields(node, "`body`", &["contains"]) else { return Vec::new() };
-    let Some(node) = fields.get("contains") else {
-        decoder.note(node.at, "`body` expects nothing; write `contains: text`");
-        return Vec::new();
-    };
-    let items = match &*node.content {
+/// Reads what is expected of headers: `{ Name: text, Name: exists, Name: { contains: text } }`.
+fn headers<'t>(decoder: &mut Decoder<'t>, node: &Node<'t>, names: &Names) -> Vec<(String, TextCheck)> {
+    let mut checks = Vec::new();
+    for entry in decoder.entries(node, "`headers`").unwrap_or_default() {
+        if !is_token(&entry.key) {
+            decoder.note(entry.key_at, format!("`{}` is no name for a header", entry.key));
+        }
+        let of_header = match &*entry.value.content {
+            Content::Map(_) => text_checks(decoder, &entry.value, "a header", &HEADER_CHECK_KEYS, names),
+            Content::Scalar(ScalarNode { text, value: Scalar::String(_), .. }) if text == "exists" => {
+                vec![TextCheck::Exists]
+            }
+            Content::Scalar(ScalarNode { text, value: Scalar::String(_), .. }) if text == "absent" => {
+                vec![TextCheck::Absent]
+            }
+            _ => {
+                let template = decoder.template(&entry.value, &format!("`{}`", entry.key), names);
+                template.map(TextCheck::Equals).into_iter().collect()
+            }
+        };
+        checks.extend(of_header.into_iter().map(|check| (entry.key.to_string(), check)));
+    }
+    checks
+}
+
+/// Reads `{ contains: text }`, `{ contains: [text, text] }` and the like.
+fn body<'t>(decoder: &mut Decoder<'t>, node: &Node<'t>, names: &Names) -> Vec<TextCheck> {
+    text_checks(decoder, node, "`body`", &BODY_CHECK_KEYS, names)
+}
+
+fn text_checks<'t>(
+    decoder: &mut Decoder<'t>,
+    node: &Node<'t>,
+    what: &str,
+    keys: &[&str],
+    names: &Names,
+) -> Vec<TextCheck> {
+    let Some(fields) = decoder.fields(node, what, keys) else { return Vec::new() };
+    if keys.iter().all(|key| fields.get(key).is_none()) {
+        decoder.note(node.at, format!("{what} expects nothing; write `contains: text`"));
+    }
+    let mut checks = Vec::new();
+    if let Some(node) = fields.get("exists").filter(|_| keys.contains(&"exists")) {
+        let exists = decoder.boolean(node, "`exists`");
+        checks.extend(exists.map(|exists| if exists { TextCheck::Exists } else { TextCheck::Absent }));
+    }
+    if let Some(node) = fields.get("equals") {
+        checks.extend(decoder.template(node, "`equals`", names).map(TextCheck::Equals));
+    }
+    for item in fields.get("contains").map(one_or_more).unwrap_or_default() {
+        checks.extend(decoder.template(item, "`contains`", names).map(TextCheck::Contains));
+    }
+    for item in fields.get("regex").map(one_or_more).unwrap_or_default() {
+        checks.extend(decoder.regex(item, "`regex`").map(TextCheck::Matches));
+    }
+    checks
+}
+
+/// The items of a list, or what stands in the place of one.
+fn one_or_more<'n, 't>(node: &'n Node<'t>) -> &'n [Node<'t>] {
+    match &*node.content {
         Content::List(items) => items.as_slice(),
         _ => std::slice::from_ref(node),
-    };
-    items.iter().filter_map(|item| decoder.template(item, "`contains`", names)).collect()
+    }
 }
 
 /// Reads everything that is expected at one path.
@@ -121,14 +190,11 @@ fn check<'t>(decoder: &mut Decoder<'t>, entry: &Entry<'t>, names: &Names) -> Opt
         "gte" => compare(Comparison::GreaterOrEqual),
         "length" => number(decoder, entry, names).map(JsonCheck::Length),
         "equals" => Some(JsonCheck::Equals(operand(decoder, node, names))),
-        "exists" => match &*node.content {
-            Content::Scalar(ScalarNode { value: Scalar::Boolean(true), .. }) => Some(JsonCheck::Exists),
-            Content::Scalar(ScalarNode { value: Scalar::Boolean(false), .. }) => Some(JsonCheck::Absent),
-            _ => {
-                decoder.note(node.at, format!("expected true or false for `exists`, found {}", node.kind()));
-                None
-            }
-        },
+        "exists" => {
+            let exists = decoder.boolean(node, "`exists`")?;
+            Some(if exists { JsonCheck::Exists } else { JsonCheck::Absent })
+        }
+        "regex" => decoder.text_regex(node, "`regex`").map(JsonCheck::Matches),
         "type" => json_type(decoder, node).map(JsonCheck::Type),
         // The decoder has noted the key.
         _ => None,

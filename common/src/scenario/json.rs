@@ -8,14 +8,15 @@ use std::sync::Arc;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
-use super::context::RenderContext;
+use super::context::{Lease, RenderContext};
+use super::number::Number;
 use super::template::{RenderError, Template};
 
 /// The most items that one `$repeat` makes.
 pub(super) const REPEAT_MAX: u32 = 100_000;
 
 /// The longest document, in bytes; a nested `$repeat` could ask for any size.
-const DOCUMENT_BYTES_MAX: usize = 64 << 20;
+pub(super) const DOCUMENT_BYTES_MAX: usize = 64 << 20;
 
 /// The deepest nesting of a value that an expression yields.
 const VALUE_DEPTH_MAX: usize = 64;
@@ -55,7 +56,7 @@ impl JsonTemplate {
     /// beyond 64 MiB; `out` then holds a part of it.
     pub fn render_into(&self, out: &mut Vec<u8>, context: &RenderContext) -> Result<(), RenderError> {
         let limit = out.len().saturating_add(DOCUMENT_BYTES_MAX);
-        self.render_below(limit, out, context)
+        self.render_below(limit, out, &mut context.lease())
     }
 
     /// The document's text, if it is the same whatever the context.
@@ -70,25 +71,26 @@ impl JsonTemplate {
         &self,
         limit: usize,
         out: &mut Vec<u8>,
-        context: &RenderContext,
+        lease: &mut Lease<'_>,
     ) -> Result<(), RenderError> {
         for op in &*self.ops {
             match op {
                 Op::Raw(text) => out.extend_from_slice(text),
                 Op::Value(template) => {
-                    let value = template.evaluate(context)?;
-                    write_value(out, &value, 0).map_err(|reason| template.failed(reason))?;
+                    let written = match template.draw_with(lease) {
+                        Some(number) => write_number(out, number),
+                        None => write_value(out, &template.evaluate_with(lease)?, limit),
+                    };
+                    written.map_err(|reason| template.failed(reason))?;
                 }
                 Op::Repeat { count, item } => {
                     out.push(b'[');
-                    for index in 0..repetitions(count, context)? {
+                    for index in 0..repetitions(count, lease)? {
                         if index > 0 {
                             out.push(b',');
                         }
-                        item.render_below(limit, out, context)?;
-                        if out.len() > limit {
-                            return Err(count.failed("the document is larger than 64 MiB".to_owned()));
-                        }
+                        item.render_below(limit, out, lease)?;
+                        check_size(out, limit).map_err(|reason| count.failed(reason))?;
                     }
                     out.push(b']');
                 }
@@ -98,8 +100,8 @@ impl JsonTemplate {
     }
 }
 
-fn repetitions(count: &Template, context: &RenderContext) -> Result<u64, RenderError> {
-    let value = count.evaluate(context)?;
+fn repetitions(count: &Template, lease: &mut Lease<'_>) -> Result<u64, RenderError> {
+    let value = count.evaluate_with(lease)?;
     match u64::try_from(value.clone()) {
         Ok(number) if value.is_number() && number <= u64::from(REPEAT_MAX) => Ok(number),
         _ => Err(count.failed(format!("$repeat needs an integer from 0 to {REPEAT_MAX}"))),
@@ -120,7 +122,7 @@ impl JsonBuilder {
     /// Appends the value of a template.
     pub(super) fn value(&mut self, template: Template) {
         match template.as_constant_value() {
-            Some(value) if write_value(&mut self.raw, value, 0).is_ok() => {}
+            Some(value) if write_value(&mut self.raw, value, usize::MAX).is_ok() => {}
             _ => self.push(Op::Value(template)),
         }
     }
@@ -148,15 +150,22 @@ impl JsonBuilder {
     }
 }
 
-/// Writes a value of the template engine as JSON; the error says what JSON cannot say.
-fn write_value(out: &mut Vec<u8>, value: &Value, depth: usize) -> Result<(), String> {
+/// Writes a value of the template engine as JSON, until `out` is longer than `limit`; the error says what JSON cannot
+/// say.
+pub(super) fn write_value(out: &mut Vec<u8>, value: &Value, limit: usize) -> Result<(), String> {
+    write_nested(out, value, limit, 0)
+}
+
+fn write_nested(out: &mut Vec<u8>, value: &Value, limit: usize, depth: usize) -> Result<(), String> {
     if depth > VALUE_DEPTH_MAX {
         return Err(format!("the value is nested deeper than {VALUE_DEPTH_MAX} levels"));
     }
+    // A value may hold another one many times over, so its text can be much larger than itself.
+    check_size(out, limit)?;
     match value.kind() {
         ValueKind::None => out.extend_from_slice(b"null"),
         ValueKind::Bool => out.extend_from_slice(if value.is_true() { b"true" } else { b"false" }),
-        ValueKind::Number => write_number(out, value)?,
+        ValueKind::Number => write_number_value(out, value)?,
         ValueKind::String => write_string(out, value.as_str().unwrap_or_default()),
         ValueKind::Seq | ValueKind::Iterable => {
             out.push(b'[');
@@ -164,7 +173,7 @@ fn write_value(out: &mut Vec<u8>, value: &Value, depth: usize) -> Result<(), Str
                 if index > 0 {
                     out.push(b',');
                 }
-                write_value(out, &item, depth + 1)?;
+                write_nested(out, &item, limit, depth + 1)?;
             }
             out.push(b']');
         }
@@ -177,7 +186,7 @@ fn write_value(out: &mut Vec<u8>, value: &Value, depth: usize) -> Result<(), Str
                 write_string(out, &key.to_string());
                 out.push(b':');
                 let item = value.get_item(&key).map_err(|error| error.to_string())?;
-                write_value(out, &item, depth + 1)?;
+                write_nested(out, &item, limit, depth + 1)?;
             }
             out.push(b'}');
         }
@@ -186,26 +195,34 @@ fn write_value(out: &mut Vec<u8>, value: &Value, depth: usize) -> Result<(), Str
     Ok(())
 }
 
+fn check_size(out: &[u8], limit: usize) -> Result<(), String> {
+    if out.len() > limit { Err("the document is larger than 64 MiB".to_owned()) } else { Ok(()) }
+}
+
 fn iterate(value: &Value) -> Result<impl Iterator<Item = Value>, String> {
     value.try_iter().map_err(|error| error.to_string())
 }
 
-fn write_number(out: &mut Vec<u8>, value: &Value) -> Result<(), String> {
-    // Writing to a vector cannot fail.
+fn write_number_value(out: &mut Vec<u8>, value: &Value) -> Result<(), String> {
     if value.is_integer() {
-        let _ = match value.as_i64() {
-            Some(integer) => write!(out, "{integer}"),
-            None => write!(out, "{value}"),
-        };
+        match value.as_i64() {
+            Some(integer) => return write_number(out, Number::Integer(integer)),
+            // Writing to a vector cannot fail.
+            None => drop(write!(out, "{value}")),
+        }
         return Ok(());
     }
-    match f64::try_from(value.clone()) {
-        Ok(number) if number.is_finite() => {
-            let _ = serde_json::to_writer(out, &number);
-            Ok(())
-        }
-        _ => Err("JSON has no NaN and no infinity".to_owned()),
-    }
+    write_number(out, Number::Float(f64::try_from(value.clone()).unwrap_or(f64::NAN)))
+}
+
+fn write_number(out: &mut Vec<u8>, number: Number) -> Result<(), String> {
+    // Writing to a vector cannot fail.
+    let _ = match number {
+        Number::Integer(integer) => serde_json::to_writer(out, &integer),
+        Number::Float(float) if float.is_finite() => serde_json::to_writer(out, &float),
+        Number::Float(_) => return Err("JSON has no NaN and no infinity".to_owned()),
+    };
+    Ok(())
 }
 
 fn write_string(out: &mut Vec<u8>, text: &str) {

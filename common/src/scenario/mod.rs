@@ -16,8 +16,7 @@
 //! expression's type wherever a type matters, in `set` and in `json`.
 //!
 //! ```
-//! # use sentinel_common::random::UserRng;
-//! # use sentinel_common::scenario::{Body, RenderContext, Scenario, Step};
+//! # use sentinel_common::scenario::{Body, Identity, Outside, RenderContext, Scenario, Step};
 //! let text = r#"
 //! host: http://localhost:8000
 //! users:
@@ -46,8 +45,9 @@
 //! criteria: ["p95 < 100ms", "fail_ratio < 1%"]
 //! "#;
 //! let scenario = Scenario::load("orders.yaml", text).expect("it is valid");
-//! let [Step::Set(assignments), _, Step::Request(request)] = &scenario.users[0].tasks[0].steps[..] else { panic!() };
-//! let mut user = RenderContext::new(UserRng::for_user(1, "Buyer", 0), "Buyer", 0, "http://localhost:8000");
+//! let [Step::Set(assignments), _, Step::Request(request)] = &scenario.users[0].tasks[0].steps() else { panic!() };
+//! let identity = Identity { run_id: "r", seed: 1, class: "Buyer", index: 0, host: "http://localhost:8000" };
+//! let mut user = RenderContext::new(&identity, &Outside::default());
 //! user.assign(assignments).expect("it renders");
 //! let Body::Json(json) = &request.body else { panic!() };
 //! let mut body = Vec::new();
@@ -63,45 +63,92 @@
 //! [`RenderContext`] lists the variables. Beside Jinja's own filters and tests there are `at_least(x)` and
 //! `at_most(x)`, which bound a number, and these functions:
 //!
-//! | function | draws |
+//! | function | yields |
 //! | --- | --- |
-//! | `randint(a, b)` | an integer from `a` to `b`, both included |
-//! | `uniform(a, b)` | a number from `a` to `b` |
-//! | `normal(mean=0, stddev=1)` | from a normal distribution |
+//! | `randint(a, b)` | a random integer from `a` to `b`, both included |
+//! | `uniform(a, b)` | a random number from `a` to `b` |
+//! | `normal(mean=0, stddev=1)` | a number drawn from a normal distribution |
 //! | `lognormal(mu, sigma)` | e raised to `normal(mu, sigma)` |
-//! | `exponential(rate)` | from an exponential distribution with mean 1 / `rate` |
-//! | `choice(list)` | one item of a list |
+//! | `exponential(rate)` | a number drawn from an exponential distribution with mean 1 / `rate` |
+//! | `choice(list)` | one item of a list, all equally likely |
+//! | `weighted_choice(weights)` | one item of `{'a': 3, 'b': 1}` or `[['a', 3], ['b', 1]]`; here `'a'` three times out of four |
 //! | `uuid4()` | a random UUID as text |
+//! | `now(format='s')` | the time: seconds since 1970 with a fraction; `'ms'` or `'us'`: whole milliseconds or microseconds since then; `'iso'`: `2026-01-31T12:00:00.000Z`; a format of strftime such as `'%Y-%m-%d'`: in UTC |
+//! | `counter(name='', start=0, step=1)` | `start`, then a `step` more each time; each user counts for itself, and each name for itself |
+//! | `env(name, default)` | a variable of the worker's environment, else the default; without one, the rendering fails |
+//! | `hash(text, algorithm='sha256')` | the digest in hexadecimal: `sha256`, `sha512`, `sha1` or `md5` |
+//! | `b64(text, urlsafe=false)` | Base64 with padding, like `urlsafe_b64encode` of Python's if it is to be safe in URLs |
+//! | `b64decode(text)` | the text that Base64 of either kind, with or without padding, stands for |
+//! | `json(value)` | the value as JSON text, as a `json` body has it |
+//!
+//! The last four are filters, too: `{{ body | hash('md5') }}`. Random ones draw from the user's own stream, which the
+//! run's seed, the user's class and its number determine. The worker says what time it is and what its environment
+//! holds; both are an [`Outside`].
 //!
 //! One rendering may do about 200,000 of the engine's instructions; then it fails instead of going on for ever.
 
+mod answer;
+mod arrivals;
 mod call;
+mod capture;
+mod class;
+mod classes;
 mod compile;
 mod context;
+mod counter;
+mod data;
 mod decode;
 mod document;
 mod draw;
+mod encode;
+mod env;
 mod expect;
 mod expectations;
+mod function;
 mod host;
+mod http;
+mod http_options;
 mod json;
+mod json_tree;
 mod lexis;
 mod load;
+mod method;
 mod model;
 mod note;
+mod now;
+mod number;
+mod outside;
 mod path;
+mod request;
+mod schema;
+mod selection;
+mod shapes;
+mod sources;
+mod step;
 mod steps;
 mod template;
+mod tick;
+mod variables;
+mod walk;
 
 pub use minijinja::Value;
 
-pub use self::context::RenderContext;
+pub use self::answer::Answer;
+pub use self::capture::Capture;
+pub use self::class::{Group, Order, Task, TaskBody, Tasks, UserClass};
+pub use self::context::{Identity, RenderContext};
+pub use self::data::{DataError, DataFormat, DataSource, Origin, ROWS_MAX, RowOrder, Rows};
 pub use self::document::FILE_BYTES_MAX;
 pub use self::expect::Expectation;
 pub use self::host::{Host, HostError};
+pub use self::http::HttpOptions;
 pub use self::json::JsonTemplate;
-pub use self::model::{
-    Body, Method, Profile, ProfileLoad, RequestStep, Scenario, Step, Task, Tasks, UnknownProfile, UserClass,
-};
+pub use self::method::Method;
+pub use self::model::{Profile, ProfileLoad, Scenario, UnknownProfile};
 pub use self::note::{Note, Notes};
+pub use self::outside::Outside;
+pub use self::schema::json_schema;
+pub use self::selection::{Selected, Selection, SelectionError, UnknownClass};
+pub use self::step::{Auth, Body, Part, PartContent, ROUNDS_MAX, RequestStep, Step};
 pub use self::template::{RenderError, Template};
+pub use self::walk::{Move, Walk};

@@ -1,20 +1,21 @@
 //! Text with `{{ expressions }}`, compiled once and rendered many times.
 //!
-//! What a scenario needs most is compiled to native code paths: constants, one variable, one random function with
-//! literal arguments. Everything else runs on the template engine's compiled instructions. Nothing is compiled
+//! What a scenario needs most is compiled to native code paths: constants, one variable, one function with literal
+//! arguments. Everything else runs on the template engine's compiled instructions. Nothing is compiled
 //! while the load runs.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
-use minijinja::value::ValueKind;
 use minijinja::{Environment, Value};
 use self_cell::self_cell;
 use thiserror::Error;
 
-use super::context::RenderContext;
-use super::draw::Draw;
+use super::context::{Lease, RenderContext};
+use super::draw::NumberDraw;
+use super::function::Bound;
+use super::number::{Adjust, Number};
 
 /// The most characters of a template that an error quotes.
 const QUOTED_CHARS_MAX: usize = 60;
@@ -59,19 +60,9 @@ pub(super) enum Piece {
 #[derive(Clone, Debug)]
 pub(super) enum Expression {
     Variable(Arc<str>),
-    Draw { draw: Draw, then: Box<[Adjust]> },
+    Number { draw: NumberDraw, then: Box<[Adjust]> },
+    Call(Bound),
     Engine(Arc<EngineExpression>),
-}
-
-/// A filter that a drawn number passes natively.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Adjust {
-    /// `at_least(x)`: the larger of the number and x.
-    AtLeast(f64),
-    /// `at_most(x)`: the smaller of the number and x.
-    AtMost(f64),
-    /// `round(digits)`: as the engine's filter of that name does it.
-    Round(usize),
 }
 
 type BoundExpression<'a> = minijinja::Expression<'a, 'static>;
@@ -128,6 +119,11 @@ impl Template {
         }
     }
 
+    /// Whether it is exactly one expression.
+    pub(super) fn is_expression(&self) -> bool {
+        matches!(self.code, Code::Expression(_))
+    }
+
     /// The value, if it is the same whatever the context.
     pub(super) fn as_constant_value(&self) -> Option<&Value> {
         match &self.code {
@@ -141,21 +137,9 @@ impl Template {
     /// # Errors
     /// If an expression fails.
     pub fn render(&self, context: &RenderContext) -> Result<Cow<'_, str>, RenderError> {
-        match &self.code {
+        match self.code {
             Code::Constant(_) => Ok(Cow::Borrowed(&self.source)),
-            Code::Expression(expression) => {
-                let value = expression.evaluate(context).map_err(|reason| self.failed(reason))?;
-                Ok(Cow::Owned(value.to_string()))
-            }
-            Code::Mixed(pieces) => {
-                let mut text = String::with_capacity(self.source.len() * 2);
-                self.render_pieces(pieces, &mut text, context)?;
-                Ok(Cow::Owned(text))
-            }
-            Code::Engine(template) => match template.borrow_dependent().render(context.root()) {
-                Ok(text) => Ok(Cow::Owned(text)),
-                Err(error) => Err(self.failed(reason(&error))),
-            },
+            _ => self.render_with(&mut context.lease()).map(Cow::Owned),
         }
     }
 
@@ -164,34 +148,45 @@ impl Template {
     /// # Errors
     /// If an expression fails.
     pub fn evaluate(&self, context: &RenderContext) -> Result<Value, RenderError> {
+        self.evaluate_with(&mut context.lease())
+    }
+
+    /// [`Self::evaluate`] as a part of a larger rendering.
+    pub(super) fn evaluate_with(&self, lease: &mut Lease<'_>) -> Result<Value, RenderError> {
         match &self.code {
             Code::Constant(value) => Ok(value.clone()),
-            Code::Expression(expression) => {
-                expression.evaluate(context).map_err(|reason| self.failed(reason))
-            }
-            Code::Mixed(_) | Code::Engine(_) => {
-                self.render(context).map(|text| Value::from(text.into_owned()))
-            }
+            Code::Expression(expression) => expression.evaluate(lease).map_err(|reason| self.failed(reason)),
+            Code::Mixed(_) | Code::Engine(_) => self.render_with(lease).map(Value::from),
         }
     }
 
-    fn render_pieces(
-        &self,
-        pieces: &[Piece],
-        out: &mut String,
-        context: &RenderContext,
-    ) -> Result<(), RenderError> {
-        for piece in pieces {
-            match piece {
-                Piece::Text(text) => out.push_str(text),
-                Piece::Expression(expression) => {
-                    let value = expression.evaluate(context).map_err(|reason| self.failed(reason))?;
-                    // Writing to a string cannot fail.
-                    let _ = write!(out, "{value}");
+    /// The drawn number, if the template is nothing else.
+    pub(super) fn draw_with(&self, lease: &mut Lease<'_>) -> Option<Number> {
+        match &self.code {
+            Code::Expression(Expression::Number { draw, then }) => Some(number(draw, then, lease)),
+            _ => None,
+        }
+    }
+
+    fn render_with(&self, lease: &mut Lease<'_>) -> Result<String, RenderError> {
+        match &self.code {
+            Code::Constant(_) => Ok((*self.source).to_owned()),
+            Code::Expression(expression) => match expression.evaluate(lease) {
+                Ok(value) => Ok(value.to_string()),
+                Err(reason) => Err(self.failed(reason)),
+            },
+            Code::Mixed(pieces) => {
+                let mut text = String::with_capacity(self.source.len() * 2);
+                match pieces.iter().try_for_each(|piece| piece.render_into(&mut text, lease)) {
+                    Ok(()) => Ok(text),
+                    Err(reason) => Err(self.failed(reason)),
                 }
             }
+            Code::Engine(template) => match template.borrow_dependent().render(lease.root()) {
+                Ok(text) => Ok(text),
+                Err(error) => Err(self.failed(reason(&error))),
+            },
         }
-        Ok(())
     }
 
     /// The error that this template could not be rendered.
@@ -204,19 +199,30 @@ impl Template {
     }
 }
 
+impl Piece {
+    fn render_into(&self, out: &mut String, lease: &mut Lease<'_>) -> Result<(), String> {
+        match self {
+            Self::Text(text) => out.push_str(text),
+            Self::Expression(expression) => {
+                let value = expression.evaluate(lease)?;
+                // Writing to a string cannot fail.
+                let _ = write!(out, "{value}");
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Expression {
     /// The value, which is never undefined; the error says why there is none.
-    fn evaluate(&self, context: &RenderContext) -> Result<Value, String> {
+    fn evaluate(&self, lease: &mut Lease<'_>) -> Result<Value, String> {
         match self {
-            Self::Variable(name) => match context.root().get_attr(name) {
-                Ok(value) if !value.is_undefined() => Ok(value),
-                _ => Err(format!("`{name}` has not been set yet")),
-            },
-            Self::Draw { draw, then } => {
-                let drawn = context.with_rng(|rng| draw.draw(rng));
-                then.iter().try_fold(drawn, |value, adjust| adjust.apply(&value))
+            Self::Variable(name) => {
+                lease.variable(name).ok_or_else(|| format!("`{name}` has not been set yet"))
             }
-            Self::Engine(expression) => match expression.borrow_dependent().eval(context.root()) {
+            Self::Number { draw, then } => Ok(number(draw, then, lease).into()),
+            Self::Call(bound) => bound.call(lease),
+            Self::Engine(expression) => match expression.borrow_dependent().eval(lease.root()) {
                 Ok(value) if value.is_undefined() => Err("it is undefined".to_owned()),
                 Ok(value) => Ok(value),
                 Err(error) => Err(reason(&error)),
@@ -225,31 +231,9 @@ impl Expression {
     }
 }
 
-impl Adjust {
-    /// The adjusted number; integers stay integers as long as no fraction is asked for.
-    pub(super) fn apply(self, value: &Value) -> Result<Value, String> {
-        let number = match f64::try_from(value.clone()) {
-            Ok(number) if value.kind() == ValueKind::Number => number,
-            _ => return Err(format!("expected a number, got {}", value.kind())),
-        };
-        Ok(match self {
-            Self::AtLeast(least) if number < least => plain(least, value),
-            Self::AtMost(most) if number > most => plain(most, value),
-            // The engine's filter rounds the decimal text too: 2.675 is a little less than it looks.
-            Self::Round(digits) if !value.is_integer() => {
-                Value::from(format!("{number:.digits$}").parse::<f64>().unwrap_or(number))
-            }
-            Self::Round(_) | Self::AtLeast(_) | Self::AtMost(_) => value.clone(),
-        })
-    }
-}
-
-/// `bound` as a number of the type of `like`, if it can be.
-fn plain(bound: f64, like: &Value) -> Value {
-    if like.is_integer() && bound.fract() == 0.0 && bound.abs() < 9e15 {
-        return Value::from(bound as i64);
-    }
-    Value::from(bound)
+fn number(draw: &NumberDraw, then: &[Adjust], lease: &mut Lease<'_>) -> Number {
+    let drawn = draw.draw(&mut lease.state().rng);
+    then.iter().fold(drawn, |number, adjust| adjust.apply(number))
 }
 
 /// Why the engine failed, without the position, which the template's source stands for.

@@ -16,9 +16,10 @@ pub(super) enum Course {
 }
 
 impl Course {
-    /// To `users`, at `spawn_rate` or else from `from` within a second.
+    /// From `from` to `users` at `spawn_rate`. Without one, it takes at most a second, and so does it to make up for
+    /// any users that are lost later.
     pub(super) fn level(from: u32, users: u32, spawn_rate: Option<SpawnRate>) -> Self {
-        let spawn_rate = spawn_rate.unwrap_or_else(|| within_a_second(from, users));
+        let spawn_rate = spawn_rate.unwrap_or_else(|| within_a_second(0, from.max(users)));
         Self::Level { users, spawn_rate }
     }
 
@@ -59,7 +60,7 @@ impl Course {
 }
 
 /// The rate that takes exactly a second from one number of users to another.
-pub(super) fn within_a_second(from: u32, to: u32) -> SpawnRate {
+pub(crate) fn within_a_second(from: u32, to: u32) -> SpawnRate {
     let users = from.abs_diff(to).max(1);
     SpawnRate::per_second(f64::from(users)).expect("at least one user per second")
 }

@@ -21,10 +21,12 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use self::course::{Course, within_a_second};
+use self::course::Course;
 use crate::dispatch::{MAX_USERS, SpawnRate};
 use crate::time::{RunTime, micros};
 use crate::timespan::MAX_SPAN;
+
+pub(crate) use self::course::within_a_second;
 
 /// How far ahead an answer looks, which is how often to ask.
 pub const TICK: Duration = Duration::from_secs(1);

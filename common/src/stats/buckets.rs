@@ -56,6 +56,8 @@ impl Bucket for TrafficBucket {
 pub struct Gauge {
     /// What it was the last time; zero if nobody ever looked.
     pub last: u64,
+    /// The least that it was; zero if nobody ever looked.
+    pub min: u64,
     /// The most that it was.
     pub max: u64,
     sum: u64,
@@ -65,12 +67,17 @@ pub struct Gauge {
 impl Gauge {
     /// Takes note of what the number is now.
     pub fn observe(&mut self, value: u64) {
-        self.merge(Self { last: value, max: value, sum: value, looks: 1 });
+        self.merge(Self { last: value, min: value, max: value, sum: value, looks: 1 });
     }
 
     /// The mean of all looks; `None` if nobody ever looked.
     pub fn mean(&self) -> Option<f64> {
-        (self.looks > 0).then(|| self.sum as f64 / self.looks as f64)
+        self.was_seen().then(|| self.sum as f64 / self.looks as f64)
+    }
+
+    /// Whether anybody ever looked.
+    pub fn was_seen(&self) -> bool {
+        self.looks > 0
     }
 }
 
@@ -78,6 +85,7 @@ impl Bucket for Gauge {
     fn merge(&mut self, later: Self) {
         if later.looks > 0 {
             self.last = later.last;
+            self.min = if self.looks > 0 { self.min.min(later.min) } else { later.min };
         }
         self.max = self.max.max(later.max);
         self.sum = self.sum.saturating_add(later.sum);
@@ -109,16 +117,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_gauge_remembers_last_most_and_mean() {
+    fn a_gauge_remembers_last_least_most_and_mean() {
+        let of = |gauge: &Gauge| (gauge.last, gauge.min, gauge.max, gauge.mean());
         let mut gauge = Gauge::default();
-        assert_eq!((gauge.last, gauge.max, gauge.mean()), (0, 0, None));
+        assert_eq!(of(&gauge), (0, 0, 0, None));
         [10, 30, 20].into_iter().for_each(|users| gauge.observe(users));
-        assert_eq!((gauge.last, gauge.max, gauge.mean()), (20, 30, Some(20.0)));
+        assert_eq!(of(&gauge), (20, 10, 30, Some(20.0)));
         gauge.merge(Gauge::default());
-        assert_eq!(gauge.last, 20, "seconds in which nobody looked change nothing");
+        assert_eq!(of(&gauge), (20, 10, 30, Some(20.0)), "seconds in which nobody looked change nothing");
         let mut later = Gauge::default();
         later.observe(0);
         gauge.merge(later);
-        assert_eq!((gauge.last, gauge.max, gauge.mean()), (0, 30, Some(15.0)));
+        assert_eq!(of(&gauge), (0, 0, 30, Some(15.0)));
     }
 }

@@ -24,6 +24,10 @@ pub struct RunStats {
     exception_workers: Vec<BTreeSet<String>>,
     seconds: Series<RunBucket>,
     delivery: Delivery,
+    /// Arrivals that schedules planned, whoever was to make them; `None` if there are none.
+    arrivals: Option<u64>,
+    /// No more figures come.
+    complete: bool,
     overflow: Overflow,
 }
 
@@ -37,6 +41,8 @@ impl Default for RunStats {
             exception_workers: Vec::new(),
             seconds: Series::default(),
             delivery: Delivery::default(),
+            arrivals: None,
+            complete: false,
             overflow: Overflow::default(),
         }
     }
@@ -72,6 +78,17 @@ impl RunStats {
         bucket.planned_users.observe(planned_users);
     }
 
+    /// Takes note of how many arrivals the schedules of open classes have planned so far. Workers do not count them:
+    /// those of a worker that was lost would be missing.
+    pub fn plan_arrivals(&mut self, planned: u64) {
+        self.arrivals = Some(planned);
+    }
+
+    /// No more figures come: arrivals that have not begun by now never will.
+    pub fn complete(&mut self) {
+        self.complete = true;
+    }
+
     /// Zeroes all numbers and forgets errors, exceptions and the past, but keeps the rows: Locust's `--reset-stats`.
     pub fn reset(&mut self) {
         self.entries.rows_mut().iter_mut().for_each(EntryStats::reset);
@@ -81,6 +98,7 @@ impl RunStats {
         self.exception_workers.clear();
         self.seconds.clear();
         self.delivery = Delivery::default();
+        self.arrivals = self.arrivals.map(|_| 0);
         self.overflow = Overflow::default();
     }
 
@@ -116,9 +134,16 @@ impl RunStats {
         &self.seconds
     }
 
-    /// The load that was delivered.
+    /// The load that was planned and delivered.
     pub fn delivery(&self) -> Delivery {
-        self.delivery
+        let Some(arrivals) = self.arrivals else {
+            return self.delivery;
+        };
+        let Delivery { planned, started, dropped, .. } = self.delivery;
+        // What begins while the news of the stop is on its way was planned, too.
+        let planned = planned.saturating_add(arrivals).max(started.saturating_add(dropped));
+        let dropped = if self.complete { planned - started } else { dropped };
+        Delivery { planned, dropped, ..self.delivery }
     }
 
     /// What the tables could not name, here and on the workers.

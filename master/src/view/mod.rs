@@ -7,7 +7,9 @@
 //! Names and messages come from scenarios, targets and workers. None of them reaches a terminal as it is: see
 //! [`printable`].
 
+mod dry_run;
 mod json;
+mod ratio;
 #[cfg(test)]
 mod sample;
 mod table;
@@ -15,7 +17,9 @@ mod verdict;
 
 use std::borrow::Cow;
 
+pub use self::dry_run::{exchange_text, task_heading};
 pub use self::json::locust_json;
+pub use self::ratio::{class_list, task_ratio_json, task_ratio_table};
 pub use self::table::{NameWidth, RateSpan, error_report, percentile_table, stats_table};
 pub use self::verdict::verdict_block;
 

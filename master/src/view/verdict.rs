@@ -12,7 +12,7 @@
 //!
 //! Every list that a run can make long has a bound and says what it leaves out.
 
-use sentinel_common::coordinator::RUN_TIME_OVER;
+use sentinel_common::coordinator::{ARRIVALS_OVER, RUN_TIME_OVER, SHAPE_OVER};
 use sentinel_common::criteria::Judgement;
 use sentinel_common::messages::{Wire, WorkerState};
 use sentinel_common::report::{ExceptionRow, Report, Row};
@@ -68,11 +68,12 @@ fn load(report: &Report) -> String {
     let load = &report.load;
     let duration =
         load.run_time_s.map_or("until stopped".to_owned(), |seconds| format!("for {} s", short(seconds)));
-    let users = counted(u64::from(load.users), "user");
-    let mut text = format!("{users} at {}/s {duration}; ran {}", short(load.spawn_rate), report.clock);
-    let peak = report.seconds.iter().filter_map(|second| second.users).reduce(f64::max);
-    if let Some(peak) = peak {
-        text += &format!(" with a peak of {}", counted(peak.round() as u64, "user"));
+    let users = format!("{} at {}/s", counted(u64::from(load.users), "user"), short(load.spawn_rate));
+    let placed = (load.users > 0 || load.arrivals.is_empty()).then_some(&users);
+    let parts: Vec<&str> = placed.into_iter().chain(&load.arrivals).map(String::as_str).collect();
+    let mut text = format!("{} {duration}; ran {}", parts.join(", "), report.clock);
+    if let Some(peak) = report.users_peak.filter(|_| placed.is_some()) {
+        text += &format!(" with a peak of {}", counted(peak, "user"));
     }
     if let Some(reason) = stopped_early(report) {
         text += &format!("; stopped: {reason}");
@@ -82,7 +83,7 @@ fn load(report: &Report) -> String {
 
 /// What stopped a run that had time left.
 fn stopped_early(report: &Report) -> Option<&str> {
-    let early = |reason: &&str| *reason != RUN_TIME_OVER;
+    let early = |reason: &&str| ![RUN_TIME_OVER, SHAPE_OVER, ARRIVALS_OVER].contains(reason);
     let mut reasons = report.timeline.events().iter().filter_map(|event| match &event.kind {
         EventKind::StopRequested { reason } => Some(reason.as_str()),
         _ => None,
@@ -173,7 +174,10 @@ fn events(timeline: &Timeline) -> Vec<String> {
         | EventKind::WorkerLost { .. }
         | EventKind::WorkerReturned { .. }
         | EventKind::WorkerDrained { .. }
-        | EventKind::WorkerFailed { .. } => true,
+        | EventKind::WorkerFailed { .. }
+        | EventKind::RowsExhausted { .. }
+        | EventKind::RowsWithheld { .. }
+        | EventKind::TeardownFailed { .. } => true,
         EventKind::Ramp { .. }
         | EventKind::RampComplete { .. }
         | EventKind::StopRequested { .. }
@@ -342,7 +346,8 @@ mod tests {
     fn minute() -> Report {
         let mut report = sample::empty();
         report.clock = RunTime::from_micros(60_400_000);
-        report.load = LoadFigures { users: 50, spawn_rate: 10.0, run_time_s: Some(60.0) };
+        report.load =
+            LoadFigures { users: 50, spawn_rate: 10.0, run_time_s: Some(60.0), arrivals: Vec::new() };
         report.workers = vec![worker_row("host-a_01"), worker_row("host-b_02")];
         let mut second = SecondRow {
             start: 0,
@@ -358,6 +363,7 @@ mod tests {
         report.seconds = vec![second];
         (second.start, second.users) = (1, Some(50.0));
         report.seconds.push(second);
+        report.users_peak = Some(50);
         let delivery = &mut report.delivery;
         (delivery.planned, delivery.started, delivery.sent, delivery.answered) =
             (30_000, 30_000, 30_000, 30_000);
@@ -387,6 +393,20 @@ mod tests {
         let mut report = minute();
         report.workers[0].wire = Wire::Locust;
         assert_eq!(workers(&report).as_deref(), Some("2 connected (1 of Locust's)"));
+    }
+
+    #[test]
+    fn arrivals_are_told_beside_users_or_instead() {
+        let mut report = minute();
+        report.load.arrivals = vec!["Buyer at up to 30 per second, with up to 8 users".to_owned()];
+        let expected = "50 users at 10/s, Buyer at up to 30 per second, with up to 8 users for 60 s; ran 60.4 s \
+                        with a peak of 50 users";
+        assert_eq!(load(&report), expected);
+        report.load.users = 0;
+        assert_eq!(load(&report), "Buyer at up to 30 per second, with up to 8 users for 60 s; ran 60.4 s");
+        let reason = ARRIVALS_OVER.to_owned();
+        report.timeline.push(RunTime::from_secs(60), EventKind::StopRequested { reason });
+        assert!(!load(&report).contains("stopped"), "as was planned");
     }
 
     #[test]

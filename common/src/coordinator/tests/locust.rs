@@ -5,7 +5,7 @@ use crate::dispatch::StepOutcome;
 
 impl Cluster {
     /// One of Locust's workers joins.
-    fn join_locust(&mut self, worker: &str) {
+    pub(super) fn join_locust(&mut self, worker: &str) {
         self.rejoin_locust(worker, None);
     }
 
