@@ -171,7 +171,7 @@ impl Swarm {
     }
 
     /// Makes ready for a run; users of another one were abandoned. The users of each class are numbered from
-    /// `first_index` on, those that serve arrivals from `POOL_NUMBERS` later on.
+    /// `first_index` on, those that serve arrivals 2^31 later on.
     pub async fn prepare(&mut self, run: Arc<PreparedRun>, first_index: u64) {
         let lanes = self.lanes.len() as u64;
         for (index, lane) in self.lanes.iter_mut().enumerate() {

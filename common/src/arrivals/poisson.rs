@@ -12,6 +12,9 @@
 //!
 //! Given how many points of such a process lie in a span, their places are independent and as dense as the rate, so
 //! this is the process itself and no approximation of it. Numbers are contiguous over the blocks.
+//!
+//! Counts are drawn with floats. Workers whose mathematical libraries differ in the last bit of a logarithm could, once in
+//! a great while, disagree on one; those of one image never do.
 
 use rand::{Rng as _, RngExt as _};
 use rand_distr::Poisson;
