@@ -70,7 +70,7 @@ impl Definition {
         let scenario = Scenario::load(name, text).map_err(BadScenario::Notes)?;
         let Selected { scenario, load, untagged } = scenario.select(selection)?;
         let folder = folder.unwrap_or(Path::new(""));
-        let files = read_files(folder, &scenario.files())?;
+        let files = read_files(folder, &scenario)?;
         let contents = files.named();
         let sources = unique_sources(&scenario, &contents)?;
         check_http(&scenario, &contents)?;

@@ -79,6 +79,8 @@ fn files_that_cannot_be_used_are_refused() {
     check(&["-f", "other.yaml"], &["cannot be used multiple times"]);
     let said = refused(SCENARIO, &["-f", "missing.yaml"]);
     assert!(said.contains("cannot read missing.yaml: No such file"), "{said}");
+    let data = format!("{SCENARIO}data:\n  people: {{ file: missing.csv }}\n");
+    check_scenario(&data, &["test.yaml:9:19: cannot read missing.csv: No such file"]);
     let said = refused(SCENARIO, &["-f", "locustfile.py"]);
     assert!(said.contains("locustfile.py is a locustfile: say which user classes"), "{said}");
     check(&["-u", "5", "--logfile", "missing/log"], &["cannot write the log file missing/log"]);

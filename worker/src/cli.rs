@@ -106,7 +106,7 @@ fn own_scenario(file: &Path) -> anyhow::Result<OwnScenario> {
         scenario.setup.is_empty() && scenario.teardown.is_empty(),
         "{name}: setup and teardown take a Sentinel master; a Locust master has none to run once"
     );
-    let files = read_files(file.parent().unwrap_or(Path::new("")), &scenario.files())?.named();
+    let files = read_files(file.parent().unwrap_or(Path::new("")), &scenario)?.named();
     let classes = scenario.users.into_iter().map(|class| class.name).collect();
     Ok(OwnScenario { name, text, classes, files })
 }

@@ -3,17 +3,19 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use sentinel_common::files::{BadFiles, FILES_BYTES_MAX, FileStore};
+use sentinel_common::scenario::Scenario;
 use thiserror::Error;
 
 /// Why the files of a scenario are of no use.
 #[derive(Debug, Error)]
 pub enum FilesError {
     /// A file cannot be read.
-    #[error("cannot read {path}, which the scenario names: {cause}")]
+    #[error("{place}: cannot read {path}: {cause}")]
     Unreadable {
+        /// Where the scenario names it.
+        place: String,
         /// The file.
         path: PathBuf,
         /// What the system says.
@@ -24,23 +26,23 @@ pub enum FilesError {
     Bad(#[from] BadFiles),
 }
 
-/// Reads the files of these names, relative to the folder of the scenario.
+/// Reads the files that the scenario names, relative to its folder.
 ///
 /// # Errors
 /// A file cannot be read, or they are too many or too large.
-pub fn read_files<'n>(
-    folder: &Path,
-    names: impl IntoIterator<Item = &'n Arc<str>>,
-) -> Result<FileStore, FilesError> {
+pub fn read_files(folder: &Path, scenario: &Scenario) -> Result<FileStore, FilesError> {
     let mut store = FileStore::default();
-    for name in names {
-        let path = folder.join(&**name);
+    for name in scenario.files() {
+        let path = folder.join(&*name);
         let mut contents = Vec::new();
         // A little more than a run may have, so that a file that is far too long is refused and not read.
         let read =
             open_regular(&path).and_then(|file| file.take(FILES_BYTES_MAX + 1).read_to_end(&mut contents));
-        read.map_err(|cause| FilesError::Unreadable { path, cause })?;
-        store.add(name, contents)?;
+        read.map_err(|cause| {
+            let place = scenario.file_places.get(&name).cloned().unwrap_or_default();
+            FilesError::Unreadable { place, path, cause }
+        })?;
+        store.add(&name, contents)?;
     }
     Ok(store)
 }

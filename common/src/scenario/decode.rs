@@ -3,6 +3,7 @@
 //! Every method returns `None` or a default after a mistake and goes on, so that one reading finds all of them.
 //! What the keys mean is the business of the readers built on top of this.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,8 @@ pub(super) struct Decoder<'t> {
     text: &'t str,
     compiler: Compiler,
     notes: Vec<Note>,
+    /// Where each other file is named first, as `file:line:column`.
+    file_places: BTreeMap<Arc<str>, String>,
 }
 
 /// The entries of a mapping whose keys were checked.
@@ -50,7 +53,7 @@ impl<'n, 't> Fields<'n, 't> {
 
 impl<'t> Decoder<'t> {
     pub(super) fn new(file: &'t str, text: &'t str) -> Self {
-        Self { file, text, compiler: Compiler::new(), notes: Vec::new() }
+        Self { file, text, compiler: Compiler::new(), notes: Vec::new(), file_places: BTreeMap::new() }
     }
 
     /// Everything noted so far.
@@ -288,7 +291,15 @@ impl<'t> Decoder<'t> {
             let help = "files are read before the run and travel with it".to_owned();
             self.note_with_help(node.at, format!("{what} cannot be a template"), Some(help));
         }
-        Some(name.into())
+        let name: Arc<str> = name.into();
+        let place = || format!("{}:{}:{}", self.file, node.at.line, node.at.column);
+        self.file_places.entry(name.clone()).or_insert_with(place);
+        Some(name)
+    }
+
+    /// Where each file that was read by [`Self::file_name`] is named first, as `file:line:column`.
+    pub(super) fn take_file_places(&mut self) -> BTreeMap<Arc<str>, String> {
+        std::mem::take(&mut self.file_places)
     }
 
     /// Compiles a scalar's text; each fault is noted where it stands in the file.

@@ -95,6 +95,7 @@ fn scenario<'t>(decoder: &mut Decoder<'t>, root: &Node<'t>) -> Option<Scenario> 
         arrivals: fields.get("arrivals").and_then(|node| arrivals(decoder, node)),
         profiles: fields.get("profiles").map(|node| profiles(decoder, node, &classes)).unwrap_or_default(),
         criteria: criteria(decoder, &fields),
+        file_places: decoder.take_file_places(),
     })
 }
 

@@ -44,6 +44,8 @@ pub struct Scenario {
     pub profiles: BTreeMap<String, Profile>,
     /// What every run must satisfy.
     pub criteria: Vec<Criterion>,
+    /// Where each file that it names is named first, as `file:line:column`.
+    pub file_places: BTreeMap<Arc<str>, String>,
 }
 
 /// A named amount of load; everything absent stays as it would be without the profile.
