@@ -296,7 +296,8 @@ mod tests {
                     users: { A: { tasks: [{ name: t, steps: [{ get: / }] }] } }";
         let scenario = crate::scenario::Scenario::load("f", text).unwrap();
         let rows = scenario.data["d"].read(|_| None).unwrap();
-        assert_eq!(serde_json::to_string(&rows.0).unwrap(), r#"[{"name":"ann","age":7},[1,true],null,2.5]"#);
+        let expected = serde_json::json!([{ "name": "ann", "age": 7 }, [1, true], null, 2.5]);
+        assert_eq!(serde_json::to_value(&rows.0).unwrap(), expected);
     }
 
     #[test]
