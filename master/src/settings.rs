@@ -156,25 +156,7 @@ impl Settings {
             scenario, selection, classes, files, sources, shape, arrivals, load, criteria, host, ..
         } = plan;
         let Plan { mut notes, locustfile, placed, hooks, .. } = plan;
-        // Those of a shape come and go.
-        let peak = shape.as_ref().and_then(|shape| shape.peak_users()).unwrap_or(load.users);
-        let misfit = preflight::misfit(&placed, peak);
-        if let Some(reason) = misfit.clone().filter(|_| fixed_users(&placed) > u64::from(peak)) {
-            return Err(UsageError::TooFewUsers { users: peak, reason });
-        }
-        notes.extend(misfit);
-        let ramps = shape.is_none() && !placed.is_empty();
-        notes.extend(preflight::unfinished_ramp(&load).filter(|_| ramps));
-        if shape.is_some() && placed.is_empty() {
-            notes.push(
-                "the shape only ends the run: all classes have arrivals, which bring their own users"
-                    .to_owned(),
-            );
-        }
-        if !ramps && (args.users.is_some() || args.spawn_rate.is_some()) {
-            let what = if shape.is_some() { "a shape" } else { "arrivals" };
-            notes.push(format!("--users and --spawn-rate have no effect on {what}"));
-        }
+        notes.extend(load_notes(args, &placed, shape.as_deref(), &load)?);
         let own_workers = usize::from(args.demo && scenario.text.is_some());
         let local_workers = args.local_workers.map_or(own_workers, usize::from);
         let expect_workers = args.expect_workers.map_or(local_workers.max(1), usize::from);
@@ -221,6 +203,36 @@ impl Settings {
             exit_code_on_error: args.exit_code_on_error,
         })
     }
+}
+
+/// What is odd about the users that a run will have.
+///
+/// # Errors
+/// The classes of fixed size need more users than there will ever be.
+fn load_notes(
+    args: &Args,
+    placed: &[ClassSpec],
+    shape: Option<&Shape>,
+    load: &Load,
+) -> Result<Vec<String>, UsageError> {
+    // Those of a shape come and go.
+    let peak = shape.and_then(Shape::peak_users).unwrap_or(load.users);
+    let misfit = preflight::misfit(placed, peak);
+    if let Some(reason) = misfit.clone().filter(|_| fixed_users(placed) > u64::from(peak)) {
+        return Err(UsageError::TooFewUsers { users: peak, reason });
+    }
+    let mut notes = Vec::from_iter(misfit);
+    let ramps = shape.is_none() && !placed.is_empty();
+    notes.extend(preflight::unfinished_ramp(load).filter(|_| ramps));
+    if shape.is_some() && placed.is_empty() {
+        let note = "the shape only ends the run: all classes have arrivals, which bring their own users";
+        notes.push(note.to_owned());
+    }
+    if !ramps && (args.users.is_some() || args.spawn_rate.is_some()) {
+        let what = if shape.is_some() { "a shape" } else { "arrivals" };
+        notes.push(format!("--users and --spawn-rate have no effect on {what}"));
+    }
+    Ok(notes)
 }
 
 /// The classes that the command line names.
