@@ -29,9 +29,9 @@ pub struct Extremes {
 
 /// The values in microseconds that the `fractions` select, in their order; `None` if nothing was recorded.
 ///
-/// Each is the highest value of its bucket, so at most a thousandth above the true one and never below it. With
-/// `extremes` the first and the last rank are exact and no other goes beyond them. One pass over the buckets serves
-/// all fractions.
+/// Each is the highest value of its bucket, so at most a thousandth above the true one and never below it, except that
+/// values beyond the last bucket are told as the lowest that they can have been. With `extremes` the first and the last
+/// rank are exact and no other goes beyond them. One pass over the buckets serves all fractions.
 pub fn percentiles_us(
     times: &LatencyHistogram,
     extremes: Option<Extremes>,
@@ -77,6 +77,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::stats::MAX_TRACKABLE_US;
 
     fn histogram(buckets: &[(u64, u64)]) -> LatencyHistogram {
         let mut histogram = LatencyHistogram::default();
@@ -125,6 +126,10 @@ mod tests {
         let beyond = Some(Extremes { min_us: 5, max_us: u64::MAX });
         let percentiles = percentiles_us(&histogram(&[(5, 1), (u64::MAX, 1)]), beyond, &[1.0, 0.0]);
         assert_eq!(percentiles, Some(vec![u64::MAX, 5]), "the maximum is exact beyond the last bucket");
+        let (min_us, max_us) = (MAX_TRACKABLE_US + 1, MAX_TRACKABLE_US + 2);
+        let all_beyond = histogram(&[(min_us, 1), (max_us, 2)]);
+        let percentiles = percentiles_us(&all_beyond, Some(Extremes { min_us, max_us }), &[0.0, 0.5, 1.0]);
+        assert_eq!(percentiles, Some(vec![min_us, min_us, max_us]), "no value is below the smallest");
     }
 
     proptest! {
