@@ -9,23 +9,29 @@ use crate::view::{
     NameWidth, RateSpan, error_report, locust_json, percentile_table, stats_table, verdict_block,
 };
 
+/// Of so many reports on a run that goes on, one is printed: every two seconds, as in Locust.
+const PROGRESS_PER_TABLE: u32 = 2;
+
 /// Prints a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Console {
     output: Output,
     width: NameWidth,
+    /// Reports since the last table.
+    unprinted: u32,
 }
 
 impl Console {
     /// A console as wide as the terminal, if there is one.
     pub fn new(output: Output) -> Self {
         let columns = terminal_size::terminal_size_of(io::stderr()).map(|(columns, _)| columns.0);
-        Self { output, width: NameWidth::of_terminal(columns) }
+        Self { output, width: NameWidth::of_terminal(columns), unprinted: 0 }
     }
 
-    /// Prints the table of a run that goes on, unless only the summary is wanted.
-    pub fn progress(&self, report: &Report) {
-        if self.output.periodic {
+    /// Prints the table of a run that goes on, if it is time for one and not only the summary is wanted.
+    pub fn progress(&mut self, report: &Report) {
+        self.unprinted = (self.unprinted + 1) % PROGRESS_PER_TABLE;
+        if self.output.periodic && self.unprinted == 0 {
             print(&stats_table(report, RateSpan::Current, self.width));
         }
     }

@@ -14,8 +14,8 @@ use tokio::sync::mpsc;
 use crate::settings::Settings;
 use crate::transport::{Hub, HubEvent};
 
-/// How often tables are printed, as in Locust.
-const TABLE_INTERVAL: Duration = Duration::from_secs(2);
+/// How often the run is shown as it goes on.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long workers may take to leave at the end.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -64,12 +64,12 @@ struct Control<P> {
     clock: LocalClock,
     settings: Settings,
     progress: P,
-    next_table: Moment,
+    next_progress: Moment,
     interrupted: bool,
     aborted: bool,
 }
 
-/// Runs what `settings` say with the workers that come through `hub`. Every two seconds of the run, `progress` is
+/// Runs what `settings` say with the workers that come through `hub`. Every second of the run, `progress` is
 /// shown where it stands, and `commands` are carried out.
 pub async fn run(
     settings: Settings,
@@ -88,7 +88,7 @@ pub async fn run(
         events,
         commands,
         clock,
-        next_table: clock.now() + TABLE_INTERVAL,
+        next_progress: clock.now() + PROGRESS_INTERVAL,
         settings,
         progress,
         interrupted: false,
@@ -133,7 +133,7 @@ impl<P: FnMut(&Report)> Control<P> {
     }
 
     async fn next_event(&mut self) -> Event {
-        let wake = self.coordinator.poll_timeout().unwrap_or(Moment::MAX).min(self.next_table);
+        let wake = self.coordinator.poll_timeout().unwrap_or(Moment::MAX).min(self.next_progress);
         tokio::select! {
             Some(event) = self.events.recv() => Event::Hub(event),
             Some(command) = self.commands.recv() => Event::Command(command),
@@ -157,8 +157,8 @@ impl<P: FnMut(&Report)> Control<P> {
         if self.coordinator.poll_timeout().is_some_and(|at| at <= now) {
             self.coordinator.handle_timeout(now);
         }
-        if self.next_table <= now {
-            self.next_table = now + TABLE_INTERVAL;
+        if self.next_progress <= now {
+            self.next_progress = now + PROGRESS_INTERVAL;
             self.show_progress();
         }
     }

@@ -126,7 +126,7 @@ async fn serve(
         tokio::spawn(transport::serve_locust(incoming.zmtp, hub.clone(), settings.locustfile.clone()));
     let workers = LocalWorkers::start(settings.local_workers, listener::reachable(address))
         .context("failed to start local workers")?;
-    let console = Console::new(settings.output);
+    let mut console = Console::new(settings.output);
     let ended = control::run(settings, hub, events, commands, |report| console.progress(report)).await;
     if let Some(report) = &ended.report {
         console.summary(report);
