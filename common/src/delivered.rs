@@ -15,9 +15,15 @@
 //! Seconds that are long past are kept as sums, and the least of a sum is the least of its seconds: there, a plan that
 //! moves has to be missed by more before it shows.
 
-use crate::stats::{Delivery, Gauge, RunBucket, Span};
+use std::fmt;
+use std::ops::Range;
 
-/// The share of the plan below which a run judges nothing.
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::stats::{Delivery, Gauge, Iterations, RunBucket, Span};
+
+/// The share of the plan below which a run judges nothing, unless another one is asked for.
 pub const DELIVERED_FLOOR: f64 = 0.95;
 
 /// The span over which delivered users are compared with planned ones, in seconds.
@@ -26,15 +32,64 @@ const WINDOW_S: u32 = 10;
 /// So many seconds are waited for news of users: workers report them twice a second.
 const SETTLING_S: u32 = 2;
 
-/// A window in which too few users ran.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// Reads a share of the plan, such as `95%` or `0.95`.
+///
+/// # Errors
+/// It is no share, or more than all.
+pub fn parse_floor(text: &str) -> Result<f64, BadFloor> {
+    let (number, scale) = match text.trim().strip_suffix('%') {
+        Some(percent) => (percent.trim_end(), 100.0),
+        None => (text.trim(), 1.0),
+    };
+    let share = number.parse::<f64>().ok().map(|number| number / scale);
+    share.filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| BadFloor(text.to_owned()))
+}
+
+/// A text that is no share of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0:?} is no share of the plan; write it like 95% or 0.95, at most 100%")]
+pub struct BadFloor(String);
+
+/// What can fall short of its plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Planned {
+    /// Users that run at once.
+    Users,
+    /// Iterations that begin.
+    Iterations,
+}
+
+/// A stretch, from the first to the last second below the floor, within windows that were below it as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Shortfall {
+    /// What was missing.
+    pub of: Planned,
     /// Its first second.
     pub from: u32,
     /// The second after its last.
     pub to: u32,
-    /// Users that ran as a share of users that were planned, 0 to 1.
+    /// What was delivered in it as a share of what was planned, 0 to 1.
     pub delivered: f64,
+}
+
+impl Shortfall {
+    /// Whether it covers any of the seconds from `start` up to, and without, `end`.
+    pub fn covers(&self, start: u32, end: u32) -> bool {
+        self.from < end && start < self.to
+    }
+}
+
+impl fmt::Display for Shortfall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { of, from, to, delivered } = self;
+        let what = match of {
+            Planned::Users => "users ran",
+            Planned::Iterations => "iterations began",
+        };
+        let percent = delivered * 100.0;
+        write!(f, "from {from} s to {to} s only {percent:.1} % of the planned {what}")
+    }
 }
 
 /// A span at a constant number of planned users, without the seconds in which it settled.
@@ -72,17 +127,49 @@ pub fn plateau_rps(plateaus: &[Plateau<'_>], requests: impl Fn(u32, u32) -> u64)
     (seconds > 0).then(|| count as f64 / seconds as f64)
 }
 
-/// The worst window of the run, if it is below the floor. The last second of the run is incomplete and left out.
-pub fn worst_shortfall(seconds: &[Span<RunBucket>]) -> Option<Shortfall> {
+/// Where less than the `floor`, a share from 0 to 1, of the plan was delivered over any ten seconds: first where users
+/// were missing, then where iterations were, each in the order of time. The last second of the run is incomplete and
+/// left out.
+pub fn shortfalls(seconds: &[Span<RunBucket>], floor: f64) -> Vec<Shortfall> {
     let complete = seconds.split_last().map_or(seconds, |(_, complete)| complete);
-    let compared: Vec<Compared> = (0..complete.len()).filter_map(|index| compare(complete, index)).collect();
-    // Nobody can fall short of nothing.
-    let stretches = compared.chunk_by(|a, b| (a.wanted > 0.0) == (b.wanted > 0.0));
-    let wanted = stretches.filter(|stretch| stretch[0].wanted > 0.0);
-    wanted
-        .flat_map(windows)
-        .filter(|window| window.delivered < DELIVERED_FLOOR)
-        .min_by(|a, b| a.delivered.total_cmp(&b.delivered))
+    let users: Vec<Compared> =
+        (0..complete.len()).filter_map(|index| compare_users(complete, index)).collect();
+    // Users settle anew whenever there were none to be had. Nobody can fall short of nothing.
+    let stretches = users.chunk_by(|a, b| (a.wanted > 0.0) == (b.wanted > 0.0));
+    let mut found: Vec<Shortfall> =
+        stretches.flat_map(|stretch| below(Planned::Users, stretch, floor, 0.0)).collect();
+    let iterations: Vec<Compared> = complete.iter().map(compare_iterations).collect();
+    // One iteration of a sparse plan is no judgement on the generator.
+    found.extend(below(Planned::Iterations, &iterations, floor, 1.0));
+    found
+}
+
+/// Where windows of a stretch are below the floor, those that overlap or meet taken together, and lack more than is
+/// `forgiven`.
+fn below(of: Planned, stretch: &[Compared], floor: f64, forgiven: f64) -> Vec<Shortfall> {
+    let falls_short = |window: &Window| {
+        window.wanted - window.delivered > forgiven && window.delivered < floor * window.wanted
+    };
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for Window { from, to, .. } in windows(stretch).filter(falls_short) {
+        match ranges.last_mut() {
+            Some(last) if from <= last.1 => last.1 = to,
+            _ => ranges.push((from, to)),
+        }
+    }
+    ranges.into_iter().filter_map(|(from, to)| trimmed(of, stretch, from..to, floor)).collect()
+}
+
+/// The seconds of a range from the first to the last one below the floor.
+fn trimmed(of: Planned, stretch: &[Compared], range: Range<u32>, floor: f64) -> Option<Shortfall> {
+    let is_low = |second: &&Compared| second.delivered < floor * second.wanted;
+    let mut low = stretch.iter().filter(|second| range.contains(&second.start)).filter(is_low);
+    let first = low.next()?;
+    let last = low.next_back().unwrap_or(first);
+    let (from, to) = (first.start, last.start + last.width);
+    let begin = stretch.partition_point(|second| second.start < from);
+    let Window { wanted, delivered, .. } = window(&stretch[begin..], to);
+    Some(Shortfall { of, from, to, delivered: (delivered / wanted).max(0.0) })
 }
 
 /// Iterations that began as a share of those that were planned; `None` if none were.
@@ -90,24 +177,33 @@ pub fn started_share(delivery: Delivery) -> Option<f64> {
     (delivery.planned > 0).then(|| delivery.started as f64 / delivery.planned as f64)
 }
 
-/// A second, or several, with what should have run in it and what did.
+/// A second, or several, with what should have been in each and what was.
 #[derive(Clone, Copy, Debug)]
 struct Compared {
     start: u32,
     width: u32,
-    /// Users that had to be seen.
+    /// Users that had to be seen, or iterations that were due.
     wanted: f64,
-    /// Those of them that were.
-    ran: f64,
+    /// Those of them that were there.
+    delivered: f64,
 }
 
 /// `None` for a second in which nobody looked: it says nothing.
-fn compare(seconds: &[Span<RunBucket>], index: usize) -> Option<Compared> {
+fn compare_users(seconds: &[Span<RunBucket>], index: usize) -> Option<Compared> {
     let span = &seconds[index];
     let users = span.value.users.mean()?;
     let wanted = wanted(&seconds[..=index]).unwrap_or(0.0);
     // More users than wanted in one second do not make up for fewer in another.
-    Some(Compared { start: span.start, width: span.width, wanted, ran: users.min(wanted) })
+    Some(Compared { start: span.start, width: span.width, wanted, delivered: users.min(wanted) })
+}
+
+/// Those that begin later than planned do begin: only the ones that were dropped are missing, which may be found out
+/// after the second for which they were planned.
+fn compare_iterations(span: &Span<RunBucket>) -> Compared {
+    let Iterations { planned, dropped, .. } = span.value.traffic.iterations;
+    let per_second = |count: u64| count as f64 / f64::from(span.width);
+    let delivered = per_second(planned) - per_second(dropped);
+    Compared { start: span.start, width: span.width, wanted: per_second(planned), delivered }
 }
 
 /// The least that the plan wanted in the last of these seconds and while the news of its users may have been on the
@@ -120,8 +216,17 @@ fn wanted(seconds: &[Span<RunBucket>]) -> Option<f64> {
     Some(if min == max { min as f64 } else { min.saturating_sub(1) as f64 })
 }
 
+/// What was wanted and delivered from one second up to, and without, another.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    from: u32,
+    to: u32,
+    wanted: f64,
+    delivered: f64,
+}
+
 /// Every window of ten seconds within a stretch; all of it if it is shorter.
-fn windows(stretch: &[Compared]) -> impl Iterator<Item = Shortfall> + '_ {
+fn windows(stretch: &[Compared]) -> impl Iterator<Item = Window> + '_ {
     let end = stretch.last().map_or(0, |last| last.start + last.width);
     let first = stretch.first().map_or(0, |first| first.start);
     let last_start = end.saturating_sub(WINDOW_S).max(first);
@@ -130,13 +235,13 @@ fn windows(stretch: &[Compared]) -> impl Iterator<Item = Shortfall> + '_ {
 }
 
 /// The window from the first of `stretch` up to, and without, the second `to`.
-fn window(stretch: &[Compared], to: u32) -> Shortfall {
-    let (mut ran, mut wanted) = (0.0, 0.0);
+fn window(stretch: &[Compared], to: u32) -> Window {
+    let mut window = Window { from: stretch[0].start, to, wanted: 0.0, delivered: 0.0 };
     for second in stretch.iter().take_while(|second| second.start < to) {
-        ran += second.ran * f64::from(second.width);
-        wanted += second.wanted * f64::from(second.width);
+        window.wanted += second.wanted * f64::from(second.width);
+        window.delivered += second.delivered * f64::from(second.width);
     }
-    Shortfall { from: stretch[0].start, to, delivered: ran / wanted }
+    window
 }
 
 #[cfg(test)]
@@ -144,7 +249,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::stats::RunStats;
+    use crate::stats::{Recorder, RunStats};
     use crate::time::RunTime;
 
     /// A run with these planned and running users, second by second.
@@ -158,12 +263,26 @@ mod tests {
 
     fn check(seconds: &[(u64, u64)], expected: Option<(u32, u32, f64)>) {
         let stats = run(seconds);
-        let worst = worst_shortfall(stats.seconds().spans());
-        assert_eq!(worst.map(|it| (it.from, it.to, it.delivered)), expected, "{seconds:?}");
+        let found = shortfalls(stats.seconds().spans(), DELIVERED_FLOOR);
+        let found: Vec<_> = found.iter().map(|it| (it.from, it.to, it.delivered)).collect();
+        assert_eq!(found, Vec::from_iter(expected), "{seconds:?}");
     }
 
     fn repeat(planned: u64, users: u64, seconds: usize) -> Vec<(u64, u64)> {
         vec![(planned, users); seconds]
+    }
+
+    #[test]
+    fn a_floor_is_a_share() {
+        let check = |text, expected| assert_eq!(parse_floor(text).ok(), expected, "{text:?}");
+        check("95%", Some(0.95));
+        check(" 99.5 % ", Some(0.995));
+        check("0.9", Some(0.9));
+        check("0", Some(0.0));
+        check("100%", Some(1.0));
+        for text in ["95", "101%", "-1%", "", "%", "NaN", "inf", "all"] {
+            check(text, None);
+        }
     }
 
     #[test]
@@ -194,8 +313,8 @@ mod tests {
         for (from, to) in [(500, 1000), (1000, 500)] {
             let plan = line(from, to);
             check(&followed(&plan, 1.0), None);
-            let found = worst_shortfall(super::tests::run(&followed(&plan, 0.75)).seconds().spans());
-            let delivered = found.expect("a quarter of the users is missing").delivered;
+            let found = shortfalls(run(&followed(&plan, 0.75)).seconds().spans(), DELIVERED_FLOOR);
+            let delivered = found.first().expect("a quarter of the users is missing").delivered;
             assert!((0.7..0.8).contains(&delivered), "{delivered} from {from} to {to}");
         }
     }
@@ -222,6 +341,55 @@ mod tests {
     }
 
     #[test]
+    fn losses_that_are_far_apart_are_told_apart() {
+        let seconds = [repeat(50, 50, 5), repeat(50, 25, 10), repeat(50, 50, 30), repeat(50, 10, 5)].concat();
+        let stats = run(&[&seconds[..], &repeat(50, 50, 20)].concat());
+        let found = shortfalls(stats.seconds().spans(), DELIVERED_FLOOR);
+        assert_eq!(
+            found.iter().map(|it| (it.from, it.to, it.delivered)).collect::<Vec<_>>(),
+            [(5, 15, 0.5), (45, 50, 0.2)]
+        );
+        assert!(found[0].covers(14, 15) && !found[0].covers(15, 30) && found[1].covers(0, 46));
+        assert_eq!(shortfalls(stats.seconds().spans(), 0.55).len(), 1, "a lower floor forgives more");
+        assert_eq!(shortfalls(stats.seconds().spans(), 0.0), []);
+    }
+
+    #[test]
+    fn iterations_that_are_dropped_are_missing_and_those_that_are_late_are_not() {
+        let found = |dropped: &[u64]| {
+            let mut recorder = Recorder::default();
+            for (second, dropped) in dropped.iter().enumerate() {
+                let at = RunTime::from_secs(second as u64);
+                let started = 10_u64.saturating_sub(*dropped);
+                let iterations = Iterations { planned: 10, started, late: started, dropped: *dropped };
+                recorder.count_iterations(at, iterations);
+            }
+            let mut stats = RunStats::default();
+            stats.apply("w", &recorder.take(), RunTime::from_secs(100));
+            shortfalls(stats.seconds().spans(), DELIVERED_FLOOR)
+        };
+        assert_eq!(found(&[0; 30]), []);
+        let mut dropped = [0; 30];
+        dropped[15] = 5;
+        assert_eq!(found(&dropped), [], "5 of 100");
+        dropped[16] = 25;
+        let of = Planned::Iterations;
+        assert_eq!(found(&dropped), [Shortfall { of, from: 15, to: 17, delivered: 0.0 }]);
+    }
+
+    #[test]
+    fn one_iteration_of_a_sparse_plan_is_forgiven() {
+        let mut recorder = Recorder::default();
+        let planned = Iterations { planned: 1, ..Iterations::default() };
+        (0..20).for_each(|second| recorder.count_iterations(RunTime::from_secs(3 * second), planned));
+        let dropped = Iterations { dropped: 1, ..Iterations::default() };
+        recorder.count_iterations(RunTime::from_secs(31), dropped);
+        let mut stats = RunStats::default();
+        stats.apply("w", &recorder.take(), RunTime::from_secs(100));
+        assert_eq!(shortfalls(stats.seconds().spans(), DELIVERED_FLOOR), []);
+    }
+
+    #[test]
     fn a_short_plateau_is_compared_as_a_whole() {
         check(&repeat(10, 5, 6), Some((2, 5, 0.5)));
     }
@@ -229,7 +397,7 @@ mod tests {
     #[test]
     fn too_many_users_later_do_not_make_up_for_too_few() {
         let seconds = [repeat(10, 10, 2), repeat(10, 5, 5), repeat(10, 15, 6)].concat();
-        check(&seconds, Some((2, 12, 0.75)));
+        check(&seconds, Some((2, 7, 0.5)));
     }
 
     proptest! {
@@ -253,7 +421,7 @@ mod tests {
                 let users = if steady { *planned } else { plan[seen].saturating_sub(1) };
                 stats.observe_users(RunTime::from_micros(tenth as u64 * 100_000), users, *planned);
             }
-            prop_assert_eq!(worst_shortfall(stats.seconds().spans()), None);
+            prop_assert_eq!(shortfalls(stats.seconds().spans(), DELIVERED_FLOOR), []);
         }
     }
 }

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 /// The version of the wire contract. Master and worker must agree on it; anything that only adds is announced by a
 /// capability instead.
-pub const WIRE_VERSION: u32 = 2;
+pub const WIRE_VERSION: u32 = 3;
 
 /// A worker's name: `<host>_<32 hex digits>`, as Locust forms it. The part before the first `_` is the host, which
 /// the dispatcher uses to spread users over machines.

@@ -61,6 +61,7 @@ pub mod random;
 pub mod report;
 pub mod roster;
 pub mod rows;
+pub mod saturation;
 pub mod scenario;
 pub mod shape;
 pub mod spawn_plan;

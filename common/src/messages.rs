@@ -100,6 +100,35 @@ pub struct Ready {
     pub capabilities: Vec<String>,
     /// The run it is still working for, when it lost the master on the way.
     pub run: Option<RunId>,
+    /// What it has to make load with.
+    pub resources: Resources,
+}
+
+/// What a worker has to make load with. Zero where it does not know, or does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Resources {
+    /// Threads that run users: it cannot use more cores.
+    pub threads: u32,
+    /// Cores that it may use.
+    pub cores: u32,
+    /// Files that it may have open at once; every connection is one.
+    pub open_files: u64,
+    /// Ports that the system gives to connections: so many there are to one address of a target at once.
+    pub ports: u32,
+}
+
+/// The vital signs of a worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Vitals {
+    /// CPU time of its process, in percent of one core; can exceed 100.
+    pub cpu_percent: f32,
+    /// Resident memory of its process, in bytes.
+    pub memory_bytes: u64,
+    /// The longest time by which a user's timer fired late since the last heartbeat. A high one means that the
+    /// worker, not the target, is the bottleneck.
+    pub wakeup_lag: Duration,
+    /// How much of its busiest network link is in use, in percent; `None` if no link says how fast it is.
+    pub network_percent: Option<f32>,
 }
 
 /// The wire that a worker speaks. The same decisions reach it on either; they differ in what the worker can do by
@@ -199,13 +228,8 @@ pub struct Heartbeat {
     pub finished: ClassCounts,
     /// The users that it has for the arrivals of open classes.
     pub pool: ClassCounts,
-    /// CPU time of its process, in percent of one core; can exceed 100.
-    pub cpu_percent: f32,
-    /// Resident memory of its process, in bytes.
-    pub memory_bytes: u64,
-    /// The longest time by which a user's timer fired late since the last heartbeat. A high one means that the
-    /// worker, not the target, is the bottleneck.
-    pub wakeup_lag: Duration,
+    /// How it is.
+    pub vitals: Vitals,
 }
 
 /// What a worker is doing, in Locust's words.

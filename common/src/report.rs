@@ -7,15 +7,19 @@ use serde::Serialize;
 
 use crate::coordinator::{Phase, Run};
 use crate::criteria::{Criterion, Judgement, Measured, Metric};
-use crate::delivered::{DELIVERED_FLOOR, plateau_rps, plateaus, started_share, worst_shortfall};
+use crate::delivered::{Shortfall, plateau_rps, plateaus, shortfalls, started_share};
 use crate::ids::{RunId, WorkerId};
 use crate::messages::{Wire, WorkerState};
 use crate::roster::Roster;
+use crate::saturation::{Bottleneck, Strain};
 use crate::stats::rate::{Activity, Rates};
-use crate::stats::{EntryStats, PERCENTILES_TO_REPORT, RunStats, SparseHistogram};
+use crate::stats::{EntryStats, Iterations, PERCENTILES_TO_REPORT, RunStats, SparseHistogram};
 use crate::time::{Moment, RunTime};
 use crate::timeline::{EventKind, Timeline};
 use crate::verdict::{Findings, Ruling};
+
+/// So many stretches in which load was missing are told one by one.
+const MAX_SHORTFALLS_TOLD: usize = 3;
 
 /// A run, live or over.
 #[derive(Clone, Debug, Serialize)]
@@ -58,6 +62,10 @@ pub struct Report {
     pub seconds: Vec<SecondRow>,
     /// Planned and delivered load.
     pub delivery: DeliveryFigures,
+    /// Where less than the floor of the planned load was delivered: first of users, then of iterations.
+    pub shortfalls: Vec<Shortfall>,
+    /// The generator limited the load, if it did.
+    pub bottleneck: Option<Bottleneck>,
     /// The criteria with what came of them so far.
     pub judgements: Vec<Judgement>,
     /// The verdict so far.
@@ -174,10 +182,14 @@ pub struct WorkerRow {
     pub users: u64,
     /// Percent of one core.
     pub cpu_percent: f32,
+    /// Cores that its users can use; zero if it does not say.
+    pub cores: u32,
     /// Bytes.
     pub memory_bytes: u64,
     /// The longest time by which a timer fired late, lately.
     pub wakeup_lag_us: u64,
+    /// How much of its busiest network link is in use, in percent; `None` if no link says how fast it is.
+    pub network_percent: Option<f32>,
     /// Its release.
     pub release: String,
 }
@@ -197,6 +209,18 @@ pub struct SecondRow {
     pub users: Option<f64>,
     /// Users that should have.
     pub planned_users: Option<f64>,
+    /// Iterations that became due.
+    pub planned: u64,
+    /// Iterations that began.
+    pub started: u64,
+    /// Iterations that began late.
+    pub late: u64,
+    /// Iterations that were planned, for this second or before, and never began.
+    pub dropped: u64,
+    /// Workers that were [saturated](crate::saturation) at once.
+    pub saturated_workers: u64,
+    /// It lies where less than the floor of the planned load was delivered.
+    pub undelivered: bool,
     /// The median of the response times.
     pub p50_us: Option<u64>,
     /// The 95th percentile.
@@ -236,6 +260,8 @@ pub struct Frame<'a> {
     pub criteria: &'a [Criterion],
     /// `--exit-code-on-error`, if it was given.
     pub exit_code_on_error: Option<u8>,
+    /// The share of the plan, 0 to 1, below which the run judges nothing.
+    pub min_delivered: f64,
 }
 
 /// How much a report holds.
@@ -257,8 +283,11 @@ impl Report {
         let judgements: Vec<Judgement> =
             frame.criteria.iter().map(|criterion| criterion.judge(stats)).collect();
         let exceptions = exception_rows(stats);
+        let shortfalls = shortfalls(stats.seconds().spans(), frame.min_delivered);
+        let seconds = second_rows(stats, &shortfalls);
+        let bottleneck = bottleneck(run.strain(), &seconds);
         let findings = Findings {
-            undelivered: undelivered(run),
+            undelivered: undelivered(run, &shortfalls, frame.min_delivered, bottleneck.as_ref()),
             judgements: &judgements,
             failures: stats.total().failures,
             exceptions: exceptions.iter().map(|row| row.count).sum(),
@@ -288,8 +317,10 @@ impl Report {
             exceptions,
             workers: worker_rows(roster),
             timeline: timeline(run, clock, &judgements),
-            seconds: second_rows(stats),
+            seconds,
             delivery: DeliveryFigures::new(stats),
+            shortfalls,
+            bottleneck,
             judgements,
             ruling,
             exit_code,
@@ -409,8 +440,24 @@ fn rps(stats: &RunStats, entry: &EntryStats) -> Option<f64> {
     plateau_rps(&plateaus(spans), requests).or_else(|| (entry.requests > 0).then(whole))
 }
 
+/// Whether the generator limited the load, and how.
+fn bottleneck(strain: &Strain, seconds: &[SecondRow]) -> Option<Bottleneck> {
+    let sum = |holds: fn(&SecondRow) -> bool| -> u32 {
+        seconds.iter().filter(|second| holds(second)).map(|second| second.width).sum()
+    };
+    let active_s = sum(|second| second.requests > 0 || second.started > 0 || second.saturated_workers > 0);
+    let saturated_s = sum(|second| second.saturated_workers > 0);
+    let load_was_missing = sum(|second| second.saturated_workers > 0 && second.undelivered) > 0;
+    Bottleneck::find(strain, saturated_s, active_s, load_was_missing)
+}
+
 /// Why the planned load was not delivered; empty if it was.
-fn undelivered(run: &Run) -> Vec<String> {
+fn undelivered(
+    run: &Run,
+    shortfalls: &[Shortfall],
+    min_delivered: f64,
+    bottleneck: Option<&Bottleneck>,
+) -> Vec<String> {
     let stats = run.stats();
     let mut reasons = Vec::new();
     if let Some(reason) = run.cut_off() {
@@ -422,15 +469,17 @@ fn undelivered(run: &Run) -> Vec<String> {
     if stats.total().requests == 0 {
         reasons.push("no request was answered".to_owned());
     }
-    if let Some(worst) = worst_shortfall(stats.seconds().spans()) {
-        let percent = worst.delivered * 100.0;
-        let (from, to) = (worst.from, worst.to);
-        reasons.push(format!("from {from} s to {to} s only {percent:.1} % of the planned users ran"));
+    reasons.extend(shortfalls.iter().take(MAX_SHORTFALLS_TOLD).map(ToString::to_string));
+    if shortfalls.len() > MAX_SHORTFALLS_TOLD {
+        reasons.push(format!("and {} times more", shortfalls.len() - MAX_SHORTFALLS_TOLD));
     }
-    if let Some(share) = started_share(stats.delivery()).filter(|share| *share < DELIVERED_FLOOR) {
+    if let Some(share) = started_share(stats.delivery()).filter(|share| *share < min_delivered) {
         let delivery = stats.delivery();
         let (planned, started, percent) = (delivery.planned, delivery.started, share * 100.0);
         reasons.push(format!("only {started} of {planned} planned iterations began ({percent:.1} %)"));
+    }
+    if !reasons.is_empty() {
+        reasons.extend(bottleneck.map(ToString::to_string));
     }
     reasons
 }
@@ -468,17 +517,20 @@ fn worker_rows(roster: &Roster) -> Vec<WorkerRow> {
         wire: node.wire,
         state: node.state,
         users: node.user_count(),
-        cpu_percent: node.cpu_percent,
-        memory_bytes: node.memory_bytes,
-        wakeup_lag_us: crate::time::micros(node.wakeup_lag),
+        cpu_percent: node.vitals.cpu_percent,
+        cores: node.resources.cores.min(node.resources.threads),
+        memory_bytes: node.vitals.memory_bytes,
+        wakeup_lag_us: crate::time::micros(node.vitals.wakeup_lag),
+        network_percent: node.vitals.network_percent,
         release: node.software_version.clone(),
     };
     roster.iter().map(row).collect()
 }
 
-fn second_rows(stats: &RunStats) -> Vec<SecondRow> {
+fn second_rows(stats: &RunStats, shortfalls: &[Shortfall]) -> Vec<SecondRow> {
     let rows = stats.seconds().spans().iter().map(|span| {
         let traffic = &span.value.traffic;
+        let Iterations { planned, started, late, dropped } = traffic.iterations;
         let [p50_us, p95_us, p99_us] = traffic.response_times.percentiles_us([0.5, 0.95, 0.99]);
         SecondRow {
             start: span.start,
@@ -487,6 +539,12 @@ fn second_rows(stats: &RunStats) -> Vec<SecondRow> {
             failures: traffic.rate.failures,
             users: span.value.users.mean(),
             planned_users: span.value.planned_users.mean(),
+            planned,
+            started,
+            late,
+            dropped,
+            saturated_workers: span.value.saturated_workers.max,
+            undelivered: shortfalls.iter().any(|it| it.covers(span.start, span.start + span.width)),
             p50_us,
             p95_us,
             p99_us,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::ids::{ConnectionId, Generation, WorkerId};
-use crate::messages::{ArrivalShare, ClassCounts, Heartbeat, Ready, Wire, WorkerState};
+use crate::messages::{ArrivalShare, ClassCounts, Heartbeat, Ready, Resources, Vitals, Wire, WorkerState};
 use crate::time::Moment;
 
 /// A silent worker whose connection still stands is forgotten after this, as Locust's master does.
@@ -47,12 +47,10 @@ pub struct WorkerNode {
     pub following: Generation,
     /// The assignment that it completed last.
     pub settled: Generation,
-    /// CPU time of its process, in percent of one core.
-    pub cpu_percent: f32,
-    /// Resident memory of its process, in bytes.
-    pub memory_bytes: u64,
-    /// The longest time by which one of its timers fired late, over the last heartbeat.
-    pub wakeup_lag: Duration,
+    /// What it has to make load with.
+    pub resources: Resources,
+    /// How it was when it was last heard of.
+    pub vitals: Vitals,
     /// It said that it is leaving.
     pub leaving: bool,
     /// It was told to end.
@@ -150,9 +148,7 @@ impl WorkerNode {
         if self.following > Generation::default() {
             self.finished = heartbeat.finished;
         }
-        self.cpu_percent = heartbeat.cpu_percent;
-        self.memory_bytes = heartbeat.memory_bytes;
-        self.wakeup_lag = heartbeat.wakeup_lag;
+        self.vitals = heartbeat.vitals;
     }
 }
 
@@ -222,9 +218,8 @@ impl Roster {
             generation: Generation::default(),
             following: Generation::default(),
             settled: Generation::default(),
-            cpu_percent: 0.0,
-            memory_bytes: 0,
-            wakeup_lag: Duration::ZERO,
+            resources: ready.resources,
+            vitals: Vitals::default(),
             leaving: false,
             sent_home: false,
             unready: false,
@@ -337,6 +332,7 @@ mod tests {
             software_version: String::new(),
             capabilities: Vec::new(),
             run: None,
+            resources: Resources::default(),
         }
     }
 

@@ -15,7 +15,7 @@ use sentinel_common::ids::{ConnectionId, Generation, RunId, WIRE_VERSION, Worker
 use sentinel_common::load::Load;
 use sentinel_common::member::{self, Exit, Member};
 use sentinel_common::messages::{
-    Assignment, ClassCounts, FromWorker, HEARTBEAT_INTERVAL, Heartbeat, Ready, ToWorker, Wire,
+    Assignment, ClassCounts, FromWorker, HEARTBEAT_INTERVAL, Heartbeat, Ready, Resources, ToWorker, Wire,
 };
 use sentinel_common::random::UserRng;
 use sentinel_common::roster::total;
@@ -196,6 +196,7 @@ impl World {
             software_version: String::new(),
             capabilities: Vec::new(),
             run: None,
+            resources: Resources::default(),
         };
         let rng = UserRng::for_user(self.rng.random(), "member", 0);
         let member = Member::new(self.now, ready, rng);

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::builder::BoolishValueParser;
+use sentinel_common::criteria::Criterion;
+use sentinel_common::delivered::parse_floor;
 use sentinel_common::timespan::parse_timespan;
 use sentinel_worker::logging::LogLevel;
 
@@ -149,6 +151,14 @@ pub struct Args {
     /// Print how often each task is picked as JSON and exit
     #[arg(long, group = "inspection", help_heading = "Scenario")]
     pub show_task_ratio_json: bool,
+
+    /// What the run must satisfy, such as "p95 < 100ms"; may be given several times, beside those of the scenario
+    #[arg(long, value_name = "CRITERION", env = "SENTINEL_CHECK", value_parser = Criterion::parse, allow_hyphen_values = true, help_heading = "Verdict")]
+    pub check: Vec<Criterion>,
+
+    /// Judge nothing (INVALID) if less than this share of the planned load ran over any 10 s
+    #[arg(long, value_name = "SHARE", env = "SENTINEL_MIN_DELIVERED", value_parser = parse_floor, default_value = "95%", help_heading = "Verdict")]
+    pub min_delivered: f64,
 
     /// Print the final statistics as JSON to standard output
     #[arg(long, help_heading = "Output")]

@@ -209,6 +209,7 @@ impl<P: FnMut(&Report)> Control<P> {
             host: self.settings.host.as_deref(),
             criteria: &self.settings.criteria,
             exit_code_on_error: self.settings.exit_code_on_error,
+            min_delivered: self.settings.min_delivered,
         };
         Some(Report::new(run, self.coordinator.roster(), now, &frame, detail))
     }

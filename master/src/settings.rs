@@ -31,6 +31,8 @@ pub struct Settings {
     pub autostart: Autostart,
     /// What the run must satisfy.
     pub criteria: Vec<Criterion>,
+    /// The share of the plan, 0 to 1, below which the run judges nothing.
+    pub min_delivered: f64,
     /// Where all requests go, if it is one host.
     pub host: Option<String>,
     /// What people should know before the run.
@@ -193,6 +195,7 @@ impl Settings {
         Ok(Self {
             autostart,
             criteria,
+            min_delivered: args.min_delivered,
             host,
             notes,
             locustfile: Arc::new(locustfile),
@@ -299,7 +302,8 @@ fn from_scenario(
     }
     let file = folder.is_some().then_some(name.as_str());
     let peak = scenario.shape.as_ref().and_then(|shape| shape.peak_users()).unwrap_or(load.users);
-    let mut notes = preflight::unreachable_criteria(&scenario, &scenario.criteria, peak);
+    let criteria = [scenario.criteria.clone(), args.check.clone()].concat();
+    let mut notes = preflight::unreachable_criteria(&scenario, &criteria, peak);
     let without_task = |class: &String| format!("no task of {class} has the tags, so it does not run");
     notes.extend(untagged.iter().map(without_task));
     Ok(Plan {
@@ -313,7 +317,7 @@ fn from_scenario(
         hooks: Hooks { setup: !scenario.setup.is_empty(), teardown: !scenario.teardown.is_empty() },
         load,
         host: common_host(&scenario, forced, file)?,
-        criteria: scenario.criteria,
+        criteria,
         notes,
         locustfile: LocustfileReply::Error(format!(
             "the master runs {name}, which is no locustfile; start the worker with a locustfile of its own"
@@ -354,7 +358,7 @@ fn from_locustfiles(
         sources: Vec::new(),
         hooks: Hooks::default(),
         load: load(args, ProfileLoad::default())?,
-        criteria: Vec::new(),
+        criteria: args.check.clone(),
         host: forced.map(|host| host.as_str().to_owned()),
         notes: Vec::new(),
         locustfile,

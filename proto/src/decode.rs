@@ -7,13 +7,14 @@ use sentinel_common::arrivals::Slot;
 use sentinel_common::files::{self, BadFiles, CHUNK_BYTES_MAX, Checksum, FileChunk, FileRef};
 use sentinel_common::ids::{BadWorkerId, Generation, RunId, WorkerId};
 use sentinel_common::messages::{
-    ArrivalShare, Assignment, ClassCounts, FromWorker, Heartbeat, LocustPlan, NO_VARIABLES, Ready, RowsLease,
-    RowsRequest, RowsReturned, RunPlan, StatsReport, ToWorker, VARIABLES_BYTES_MAX, Wire, WorkerState,
+    ArrivalShare, Assignment, ClassCounts, FromWorker, Heartbeat, LocustPlan, NO_VARIABLES, Ready, Resources,
+    RowsLease, RowsRequest, RowsReturned, RunPlan, StatsReport, ToWorker, VARIABLES_BYTES_MAX, Vitals, Wire,
+    WorkerState,
 };
 use sentinel_common::rows::{RANGES_MAX, RowRange, SOURCE_NAME_BYTES_MAX, SOURCES_MAX};
 use sentinel_common::stats::{
-    CoarseHistogram, Delivery, EntryDelta, EntryKey, ErrorDelta, ExceptionDelta, Overflow, RateDelta,
-    SecondDelta, SparseHistogram, StatsDelta,
+    CoarseHistogram, Delivery, EntryDelta, EntryKey, ErrorDelta, ExceptionDelta, Iterations, Overflow,
+    RateDelta, SecondDelta, SparseHistogram, StatsDelta,
 };
 use sentinel_common::time::RunTime;
 use thiserror::Error;
@@ -182,6 +183,12 @@ impl Decode for v1::Ready {
             software_version: self.software_version,
             capabilities: self.capabilities,
             run: (!self.run_id.is_empty()).then(|| RunId::new(&self.run_id)),
+            resources: Resources {
+                threads: self.threads,
+                cores: self.cores,
+                open_files: self.open_files,
+                ports: self.ports,
+            },
         })
     }
 }
@@ -200,9 +207,12 @@ impl Decode for v1::Heartbeat {
             state,
             users: decode_counts(self.user_classes_count),
             finished: decode_counts(self.finished_user_classes_count),
-            cpu_percent: self.current_cpu_usage,
-            memory_bytes: self.current_memory_usage,
-            wakeup_lag: span(self.wakeup_lag_us),
+            vitals: Vitals {
+                cpu_percent: self.current_cpu_usage,
+                memory_bytes: self.current_memory_usage,
+                wakeup_lag: span(self.wakeup_lag_us),
+                network_percent: self.network_percent,
+            },
             pool: decode_counts(self.pool_classes_count),
         })
     }
@@ -413,6 +423,12 @@ impl Decode for v1::SecondStats {
             requests: self.requests,
             failures: self.failures,
             response_times: CoarseHistogram::from_buckets(buckets),
+            iterations: Iterations {
+                planned: self.planned,
+                started: self.started,
+                late: self.late,
+                dropped: self.dropped,
+            },
         })
     }
 }

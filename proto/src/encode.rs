@@ -11,7 +11,7 @@ use sentinel_common::messages::{
 };
 use sentinel_common::rows::RowRange;
 use sentinel_common::stats::{
-    Delivery, EntryDelta, ErrorDelta, ExceptionDelta, RateDelta, SecondDelta, StatsDelta,
+    Delivery, EntryDelta, ErrorDelta, ExceptionDelta, Iterations, RateDelta, SecondDelta, StatsDelta,
 };
 use sentinel_common::time::{RunTime, micros};
 
@@ -109,6 +109,10 @@ impl Encode for Ready {
             software_version: self.software_version,
             capabilities: self.capabilities,
             run_id: self.run.map(|run| run.as_str().to_owned()).unwrap_or_default(),
+            threads: self.resources.threads,
+            cores: self.resources.cores,
+            open_files: self.resources.open_files,
+            ports: self.resources.ports,
         }
     }
 }
@@ -128,9 +132,10 @@ impl Encode for Heartbeat {
         v1::Heartbeat {
             state: state.into(),
             user_classes_count: encode_counts(self.users),
-            current_cpu_usage: self.cpu_percent,
-            current_memory_usage: self.memory_bytes,
-            wakeup_lag_us: micros(self.wakeup_lag),
+            current_cpu_usage: self.vitals.cpu_percent,
+            current_memory_usage: self.vitals.memory_bytes,
+            wakeup_lag_us: micros(self.vitals.wakeup_lag),
+            network_percent: self.vitals.network_percent,
             pool_classes_count: encode_counts(self.pool),
             finished_user_classes_count: encode_counts(self.finished),
         }
@@ -298,11 +303,16 @@ impl Encode for SecondDelta {
     type Wire = v1::SecondStats;
 
     fn encode(self) -> v1::SecondStats {
+        let Iterations { planned, started, late, dropped } = self.iterations;
         v1::SecondStats {
             second: self.second,
             requests: self.requests,
             failures: self.failures,
             response_times: Some(encode_buckets(self.response_times.buckets())),
+            planned,
+            started,
+            late,
+            dropped,
         }
     }
 }

@@ -14,8 +14,8 @@ use sentinel_common::arrivals::Slot;
 use sentinel_common::files::{CHUNK_BYTES_MAX, Checksum, FileChunk, FileRef};
 use sentinel_common::ids::{Generation, RunId, WorkerId};
 use sentinel_common::messages::{
-    ArrivalShare, Assignment, ClassCounts, FromWorker, Heartbeat, LocustPlan, NO_VARIABLES, Ready, RowsLease,
-    RowsRequest, RowsReturned, RunPlan, StatsReport, ToWorker, Wire, WorkerState,
+    ArrivalShare, Assignment, ClassCounts, FromWorker, Heartbeat, LocustPlan, NO_VARIABLES, Ready, Resources,
+    RowsLease, RowsRequest, RowsReturned, RunPlan, StatsReport, ToWorker, Vitals, Wire, WorkerState,
 };
 use sentinel_common::random::UserRng;
 use sentinel_common::rows::RowRange;
@@ -57,14 +57,21 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn ready() -> impl Strategy<Value = Ready> {
-    (worker_id(), any::<u32>(), text(), vec(text(), 0..3), option::of(run_id())).prop_map(
-        |(worker, wire_version, software_version, capabilities, run)| Ready {
+    let resources = any::<(u32, u32, u64, u32)>().prop_map(|(threads, cores, open_files, ports)| Resources {
+        threads,
+        cores,
+        open_files,
+        ports,
+    });
+    (worker_id(), any::<u32>(), text(), vec(text(), 0..3), option::of(run_id()), resources).prop_map(
+        |(worker, wire_version, software_version, capabilities, run, resources)| Ready {
             worker,
             wire: Wire::Grpc,
             wire_version,
             software_version,
             capabilities,
             run,
+            resources,
         },
     )
 }
@@ -76,17 +83,17 @@ fn heartbeat() -> impl Strategy<Value = Heartbeat> {
         Just(WorkerState::Running),
         Just(WorkerState::Stopping),
     ];
-    (state, [users(), users(), users()], 0_f32..1e6, any::<u64>(), span()).prop_map(
-        |(state, [users, finished, pool], cpu_percent, memory_bytes, wakeup_lag)| Heartbeat {
-            state,
-            users,
-            finished,
-            pool,
+    let vitals = (0_f32..1e6, any::<u64>(), span(), option::of(0_f32..100.0)).prop_map(
+        |(cpu_percent, memory_bytes, wakeup_lag, network_percent)| Vitals {
             cpu_percent,
             memory_bytes,
             wakeup_lag,
+            network_percent,
         },
-    )
+    );
+    (state, [users(), users(), users()], vitals).prop_map(|(state, [users, finished, pool], vitals)| {
+        Heartbeat { state, users, finished, pool, vitals }
+    })
 }
 
 /// One thing that a user does.
@@ -375,6 +382,10 @@ fn wire_report() -> impl Strategy<Value = v1::StatsReport> {
                 requests,
                 failures,
                 response_times: Some(times),
+                planned: requests,
+                started: failures,
+                late: planned,
+                dropped: started,
             };
             let error = |(message, occurrences, at)| v1::ErrorStats {
                 message,

@@ -198,7 +198,11 @@ fn too_few_users_drop_arrivals_and_that_proves_nothing() {
         let delivery = report.delivery;
         assert_eq!((delivery.planned, delivery.started, delivery.dropped), (1_000, 400, 600));
         assert_eq!(report.ruling.verdict, Verdict::Invalid);
-        assert!(report.ruling.reasons[0].contains("400 of 1000"), "{:?}", report.ruling);
+        let window = "from 0 s to 10 s only 40.0 % of the planned iterations began";
+        assert_eq!(report.ruling.reasons[0], window, "{:?}", report.ruling);
+        assert!(report.ruling.reasons[1].contains("400 of 1000"), "{:?}", report.ruling);
+        let middle = &report.seconds[5];
+        assert_eq!((middle.planned, middle.started, middle.dropped, middle.undelivered), (100, 40, 60, true));
         assert_counts_balance(&report, &target);
     });
 }

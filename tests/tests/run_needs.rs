@@ -7,7 +7,7 @@ use sentinel_common::coordinator::{ALL_FINISHED, RunSpec};
 use sentinel_common::files::{CHUNK_BYTES_MAX, FileStore};
 use sentinel_common::ids::{WIRE_VERSION, WorkerId};
 use sentinel_common::member::Exit;
-use sentinel_common::messages::{FromWorker, Ready, ToWorker, Wire};
+use sentinel_common::messages::{FromWorker, Ready, Resources, ToWorker, Wire};
 use sentinel_common::time::RunTime;
 use sentinel_common::timeline::EventKind;
 use sentinel_common::verdict::Verdict;
@@ -207,6 +207,7 @@ impl Puppet {
             software_version: "puppet".to_owned(),
             capabilities: Vec::new(),
             run: None,
+            resources: Resources::default(),
         }));
         puppet
     }

@@ -9,7 +9,8 @@ use rand::{Rng, RngExt as _};
 use rand_distr::{Distribution as _, LogNormal};
 use sentinel_common::ids::{Generation, RunId, WIRE_VERSION, WorkerId};
 use sentinel_common::messages::{
-    Assignment, ClassCounts, FromWorker, Heartbeat, Ready, StatsReport, ToWorker, Wire, WorkerState,
+    Assignment, ClassCounts, FromWorker, Heartbeat, Ready, Resources, StatsReport, ToWorker, Wire,
+    WorkerState,
 };
 use sentinel_common::random::UserRng;
 use sentinel_common::report::{Report, Row};
@@ -131,6 +132,7 @@ impl Puppet {
             software_version,
             capabilities: Vec::new(),
             run,
+            resources: Resources::default(),
         }));
     }
 

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use sentinel_common::arrivals::{Cursor, Due, Schedule, Slot, even_share};
 use sentinel_common::messages::ArrivalShare;
+use sentinel_common::stats::Iterations;
 use sentinel_common::time::RunTime;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -78,7 +79,8 @@ impl Arrival {
 impl Drop for Arrival {
     fn drop(&mut self) {
         if !self.begun {
-            self.state.recorder.borrow_mut().delivery_mut().dropped += 1;
+            let dropped = Iterations { dropped: 1, ..Iterations::default() };
+            self.state.recorder.borrow_mut().count_iterations(self.due.at, dropped);
         }
     }
 }

@@ -179,6 +179,7 @@ impl<F: ClientFactory> Lane<F> {
         let Some(run) = self.run.clone() else {
             return;
         };
+        let (clock, run_clock) = (self.clock, run.clock());
         let stop = Rc::new(StopSignal::default());
         let user = User::new(
             class,
@@ -194,7 +195,7 @@ impl<F: ClientFactory> Lane<F> {
             user.run().await;
             // Whoever ends without having been told to has finished.
             if !resident.stop.is_stopping() {
-                resident.pacing.finish(&mut state.recorder.borrow_mut());
+                resident.pacing.finish(run_clock.run_time(clock.now()), &mut state.recorder.borrow_mut());
                 resident.finished.set(true);
                 finished.add(class);
             }

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use sentinel_common::random::UserRng;
-use sentinel_common::stats::Recorder;
+use sentinel_common::stats::{Iterations, Recorder};
 use sentinel_common::time::{Moment, RunClock, RunTime};
 use sentinel_common::wait::{NextStart, Pacer, WaitTime};
 
@@ -49,11 +49,8 @@ impl UserPacing {
     /// An iteration starts.
     pub fn start_iteration(&self, intended: RunTime, start: RunTime, recorder: &mut Recorder) {
         self.started.set(self.started.get() + 1);
-        let delivery = recorder.delivery_mut();
-        delivery.started += 1;
-        if start.saturating_since(intended) > LATE_AFTER {
-            delivery.late += 1;
-        }
+        let late = u64::from(start.saturating_since(intended) > LATE_AFTER);
+        recorder.count_iterations(start, Iterations { started: 1, late, ..Iterations::default() });
     }
 
     /// An iteration has finished: when is the next one due?
@@ -73,7 +70,9 @@ impl UserPacing {
     pub fn count_planned(&self, now: Moment, recorder: &mut Recorder) {
         if !self.closed.get() {
             let planned = self.planned(now);
-            recorder.delivery_mut().planned += planned - self.planned_reported.replace(planned);
+            let planned = planned - self.planned_reported.replace(planned);
+            let at = self.clock.run_time(now);
+            recorder.count_iterations(at, Iterations { planned, ..Iterations::default() });
         }
     }
 
@@ -81,18 +80,19 @@ impl UserPacing {
     pub fn close(&self, now: Moment, recorder: &mut Recorder) {
         self.count_planned(now, recorder);
         if !self.closed.replace(true) {
-            recorder.delivery_mut().dropped += self.planned_reported.get() - self.started.get();
+            let dropped = self.planned_reported.get() - self.started.get();
+            let at = self.clock.run_time(now);
+            recorder.count_iterations(at, Iterations { dropped, ..Iterations::default() });
         }
     }
 
     /// The user has ended by itself: nothing more becomes due for it.
-    pub fn finish(&self, recorder: &mut Recorder) {
+    pub fn finish(&self, at: RunTime, recorder: &mut Recorder) {
         if !self.closed.replace(true) {
             let (started, reported) = (self.started.get(), self.planned_reported.get());
             let planned = started.max(reported);
-            let delivery = recorder.delivery_mut();
-            delivery.planned += planned - reported;
-            delivery.dropped += planned - started;
+            let (planned, dropped) = (planned - reported, planned - started);
+            recorder.count_iterations(at, Iterations { planned, dropped, ..Iterations::default() });
         }
     }
 
@@ -137,7 +137,7 @@ mod tests {
             pacing.count_planned(Moment::from_micros(reported_at_us), &mut recorder);
             pacing.start_iteration(RunTime::ZERO, RunTime::ZERO, &mut recorder);
             pacing.start_iteration(RunTime::ZERO, RunTime::ZERO, &mut recorder);
-            pacing.finish(&mut recorder);
+            pacing.finish(RunTime::ZERO, &mut recorder);
             pacing.close(Moment::from_secs(9), &mut recorder);
             pacing.count_planned(Moment::from_secs(9), &mut recorder);
             let delivery = recorder.take().delivery;

@@ -19,6 +19,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::clock::LocalClock;
 use crate::lane::LaneReport;
+use crate::limits;
 use crate::link::{Dial, LinkError};
 use crate::log_tail::{LogReader, LogTail};
 use crate::machine::{Beat, Deed, HookResult, Machine, Outgoing};
@@ -86,7 +87,8 @@ struct Session {
     link: Option<AnyLink>,
     work: JoinSet<Work>,
     vitals: Vitals,
-    heartbeat: Heartbeat,
+    /// How late timers fired since the last heartbeat.
+    wakeup_lag: Duration,
     /// Counts the moments at which everything measured before became void.
     epoch: u64,
     preparing: Option<Preparing>,
@@ -138,7 +140,7 @@ impl Session {
         let Calling { route, locust, log } = calling;
         let machine = match (&route, &locust) {
             (Route::Locust(_), Some(settings)) => locust_worker(&worker, settings, clock.now()),
-            _ => member(&worker, clock.now()),
+            _ => member(&worker, swarm.threads(), clock.now()),
         };
         Self {
             worker,
@@ -150,7 +152,7 @@ impl Session {
             link: None,
             work: JoinSet::new(),
             vitals: Vitals::new(),
-            heartbeat: Heartbeat::default(),
+            wakeup_lag: Duration::ZERO,
             epoch: 0,
             preparing: None,
             hook: None,
@@ -183,7 +185,7 @@ impl Session {
             Event::Finished(Work::Connected(Ok(link))) => self.connected(now, link).await,
             Event::Finished(Work::Connected(Err(error))) => self.disconnected(now, &error.to_string()),
             Event::Finished(Work::Collected(epoch, report)) if epoch == self.epoch => {
-                self.heartbeat.wakeup_lag = self.heartbeat.wakeup_lag.max(report.wakeup_lag);
+                self.wakeup_lag = self.wakeup_lag.max(report.wakeup_lag);
                 self.machine.handle_collected(now, &report.delta);
             }
             Event::Finished(Work::Drained(epoch, report)) if epoch == self.epoch => {
@@ -232,7 +234,9 @@ impl Session {
 
     async fn connected(&mut self, now: Moment, link: AnyLink) {
         let fitting = match (&self.machine, &link, &self.locust) {
-            (Machine::Locust(_), AnyLink::Grpc(_), _) => Some(member(&self.worker, now)),
+            (Machine::Locust(_), AnyLink::Grpc(_), _) => {
+                Some(member(&self.worker, self.swarm.threads(), now))
+            }
             (Machine::Member(_), AnyLink::Locust(_), Some(settings)) => {
                 Some(locust_worker(&self.worker, settings, now))
             }
@@ -452,20 +456,19 @@ impl Session {
     }
 
     fn beat(&mut self, beat: Beat) {
-        let (cpu_percent, memory_bytes) = self.vitals.sample();
+        let mut vitals = self.vitals.sample();
         let message = match beat {
             Beat::Grpc(state) => {
                 let users = self.swarm.running().clone();
-                let wakeup_lag = std::mem::take(&mut self.heartbeat.wakeup_lag);
+                vitals.wakeup_lag = std::mem::take(&mut self.wakeup_lag);
                 let (finished, pool) = (self.swarm.finished(), self.swarm.pool());
-                let heartbeat =
-                    Heartbeat { state, users, finished, pool, cpu_percent, memory_bytes, wakeup_lag };
+                let heartbeat = Heartbeat { state, users, finished, pool, vitals };
                 Outgoing::Grpc(FromWorker::Heartbeat(heartbeat))
             }
             Beat::Locust(state) => Outgoing::Locust(WorkerMessage::Heartbeat(locust::Heartbeat {
                 state,
-                current_cpu_usage: f64::from(cpu_percent),
-                current_memory_usage: Some(memory_bytes),
+                current_cpu_usage: f64::from(vitals.cpu_percent),
+                current_memory_usage: Some(vitals.memory_bytes),
             })),
         };
         self.send(message);
@@ -509,7 +512,7 @@ impl Session {
     }
 }
 
-fn member(worker: &WorkerId, now: Moment) -> Machine {
+fn member(worker: &WorkerId, threads: usize, now: Moment) -> Machine {
     let ready = Ready {
         worker: worker.clone(),
         wire: Wire::Grpc,
@@ -517,6 +520,7 @@ fn member(worker: &WorkerId, now: Moment) -> Machine {
         software_version: env!("CARGO_PKG_VERSION").to_owned(),
         capabilities: Vec::new(),
         run: None,
+        resources: limits::resources(threads),
     };
     Machine::Member(Box::new(Member::new(now, ready, rng(worker))))
 }

@@ -115,6 +115,11 @@ impl Swarm {
         Self::new(vec![lane])
     }
 
+    /// How many threads run users.
+    pub fn threads(&self) -> usize {
+        self.lanes.len()
+    }
+
     fn new(lanes: Vec<Lane>) -> Self {
         Self {
             lanes,

@@ -124,7 +124,7 @@ impl<C: HttpClient> User<C> {
         }
         if !self.stop.is_stopping() {
             // It has ended by itself: nothing more becomes due for it.
-            self.pacing.finish(&mut self.state.recorder.borrow_mut());
+            self.pacing.finish(self.actor.now(), &mut self.state.recorder.borrow_mut());
         }
         self.end(class).await;
     }

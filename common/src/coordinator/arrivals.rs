@@ -159,7 +159,7 @@ impl Run {
     fn set_planned(&mut self, at: RunTime) {
         if !self.open.is_empty() {
             let planned = self.open.planned(at);
-            self.stats_mut().plan_arrivals(planned);
+            self.stats_mut().plan_arrivals(at, planned);
         }
     }
 }

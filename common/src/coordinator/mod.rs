@@ -707,6 +707,7 @@ impl Coordinator {
         let (users, finished) = (self.roster.live_user_count(now), self.roster.finished_count());
         if let Some(run) = self.run.as_mut().filter(|run| run.phase != Phase::Stopped) {
             run.sample_users(now, users, finished);
+            run.sample_strain(now, self.roster.active());
             self.timers.set(Timer::Sample, now + SAMPLE_INTERVAL);
         }
     }

@@ -16,7 +16,9 @@ use crate::ids::{Generation, RunId, WorkerId};
 use crate::load::{Load, Ramp};
 use crate::locust::Value;
 use crate::messages::{ClassCounts, LocustPlan, NO_VARIABLES, RunPlan, StatsReport};
+use crate::roster::WorkerNode;
 use crate::rows::{ITERATIONS, RowLedger};
+use crate::saturation::Strain;
 use crate::shape::Shape;
 use crate::stats::{Arrival, ReportLog, RunStats};
 use crate::time::{Moment, RunTime};
@@ -196,6 +198,8 @@ pub struct Run {
     members: BTreeSet<WorkerId>,
     /// The statistics of the ramp were reset, or need not be.
     pub(super) reset_done: bool,
+    /// The hardest that any worker was at its limits.
+    strain: Strain,
     started: Moment,
     ended: Option<RunTime>,
     stats: RunStats,
@@ -229,6 +233,7 @@ impl Run {
             unplanned: None,
             stopping: BTreeSet::new(),
             members: BTreeSet::new(),
+            strain: Strain::default(),
             started: now,
             ended: None,
             stats: RunStats::default(),
@@ -287,6 +292,11 @@ impl Run {
     /// What was measured.
     pub fn stats(&self) -> &RunStats {
         &self.stats
+    }
+
+    /// The hardest that any worker was at its limits.
+    pub fn strain(&self) -> &Strain {
+        &self.strain
     }
 
     /// The rows that are used once in the whole cluster, by their source.
@@ -377,6 +387,16 @@ impl Run {
         }
     }
 
+    /// Notes which of the workers are at their limits while there is load to make.
+    pub(super) fn sample_strain<'a>(&mut self, now: Moment, workers: impl Iterator<Item = &'a WorkerNode>) {
+        if self.phase.is_active() {
+            let strain = &mut self.strain;
+            let saturated = workers.filter(|node| strain.observe(&node.id, &node.vitals, node.resources));
+            let saturated = saturated.count() as u64;
+            self.stats.observe_saturation(self.clock(now), saturated);
+        }
+    }
+
     /// What was measured, to be added to.
     pub(super) fn stats_mut(&mut self) -> &mut RunStats {
         &mut self.stats
@@ -386,6 +406,7 @@ impl Run {
     pub(super) fn reset_stats(&mut self, now: Moment) {
         self.reset_done = true;
         self.stats.reset();
+        self.strain = Strain::default();
         self.forget_arrivals(self.clock(now));
     }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::*;
 use crate::dispatch::{ClassSpec, Dispatcher};
 use crate::ids::Generation;
-use crate::messages::{Assignment, ClassCounts, HEARTBEAT_INTERVAL, Wire};
+use crate::messages::{Assignment, ClassCounts, HEARTBEAT_INTERVAL, Resources, Wire};
 use crate::roster::{FORGET_AFTER, total};
 use crate::stats::{Recorder, Sample, StatsDelta};
 use crate::time::RunTime;
@@ -69,6 +69,7 @@ fn ready(worker: &str, wire: Wire, run: Option<&str>) -> Ready {
         software_version: "1.0".to_owned(),
         capabilities: Vec::new(),
         run: run.map(RunId::new),
+        resources: Resources::default(),
     }
 }
 
@@ -724,6 +725,7 @@ fn who_speaks_before_the_introduction_or_introduces_itself_twice_is_cut_off() {
         software_version: String::new(),
         capabilities: Vec::new(),
         run: None,
+        resources: Resources::default(),
     };
     cluster.say_on(connection, FromWorker::Ready(ready));
     assert_eq!(cluster.closed, [stranger, connection]);

@@ -20,7 +20,6 @@ mod tests;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use self::log_tail::LogTail;
 use self::orders::Orders;
@@ -288,6 +287,7 @@ impl Guest {
             software_version,
             capabilities: Vec::new(),
             run,
+            resources: messages::Resources::default(),
         }));
     }
 
@@ -342,9 +342,11 @@ impl Guest {
             },
             users: self.orders.users.clone(),
             pool: messages::ClassCounts::new(),
-            cpu_percent: cpu as f32,
-            memory_bytes: heartbeat.current_memory_usage.unwrap_or(0),
-            wakeup_lag: Duration::ZERO,
+            vitals: messages::Vitals {
+                cpu_percent: cpu as f32,
+                memory_bytes: heartbeat.current_memory_usage.unwrap_or(0),
+                ..messages::Vitals::default()
+            },
         }));
     }
 

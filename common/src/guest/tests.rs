@@ -1,5 +1,7 @@
 //! One of Locust's workers and the coordinator, both played by the tests.
 
+use std::time::Duration;
+
 use super::*;
 use crate::ids::Generation;
 use crate::locust::{LocustfileSource, Number, StatsEntry, StatsReport as LocustReport, Value};

@@ -180,10 +180,7 @@ fn seconds_of(rows: &[EntryDelta]) -> Vec<SecondDelta> {
     for RateDelta { second, requests, failures } in rows.iter().flat_map(|row| &row.seconds) {
         series.at(*second).rate.add(RateBucket { requests: *requests, failures: *failures });
     }
-    let seconds = series.drain().map(|span| {
-        let TrafficBucket { rate: RateBucket { requests, failures }, response_times } = span.value;
-        SecondDelta { second: span.start, requests, failures, response_times }
-    });
+    let seconds = series.drain().map(|span| span.value.into_second(span.start));
     let mut seconds: Vec<SecondDelta> = seconds.collect();
     let times = rows.iter().flat_map(|row| row.response_times.buckets().iter().copied());
     deal_out(SparseHistogram::from_buckets(times.collect()).buckets(), &mut seconds);

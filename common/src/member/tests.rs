@@ -6,7 +6,7 @@ mod rows;
 
 use super::*;
 use crate::ids::{WIRE_VERSION, WorkerId};
-use crate::messages::{LocustPlan, NO_VARIABLES, RowsRequest, RowsReturned, StatsReport, Wire};
+use crate::messages::{LocustPlan, NO_VARIABLES, Resources, RowsRequest, RowsReturned, StatsReport, Wire};
 use crate::stats::{Recorder, Sample};
 use crate::time::RunTime;
 
@@ -88,6 +88,7 @@ impl Worker {
             software_version: "1.0".to_owned(),
             capabilities: Vec::new(),
             run: None,
+            resources: Resources::default(),
         };
         let now = Moment::from_secs(1000);
         let mut worker = Self {

@@ -1,7 +1,7 @@
 //! One delta out of many: what a worker holds of its lanes until the master has taken it.
 
-use super::buckets::{RateBucket, TrafficBucket};
-use super::delta::{Delivery, ErrorDelta, ExceptionDelta, Overflow, SecondDelta, StatsDelta};
+use super::buckets::TrafficBucket;
+use super::delta::{Delivery, ErrorDelta, ExceptionDelta, Overflow, StatsDelta};
 use super::entry::EntryStats;
 use super::series::Series;
 use super::table::{Seen, Table};
@@ -74,10 +74,7 @@ impl Accumulator {
 
     /// Drains everything. The names of the rows stay known, and their memory in use.
     pub fn take(&mut self) -> StatsDelta {
-        let seconds = self.seconds.drain().map(|span| {
-            let TrafficBucket { rate: RateBucket { requests, failures }, response_times } = span.value;
-            SecondDelta { second: span.start, requests, failures, response_times }
-        });
+        let seconds = self.seconds.drain().map(|span| span.value.into_second(span.start));
         let used = self.entries.rows_mut().iter_mut().filter(|row| !row.is_empty());
         StatsDelta {
             entries: used.map(EntryStats::take).collect(),

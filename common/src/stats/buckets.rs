@@ -1,7 +1,7 @@
 //! What the series of a run keep per second.
 
 use super::CoarseHistogram;
-use super::delta::SecondDelta;
+use super::delta::{Iterations, SecondDelta};
 use super::series::Bucket;
 
 /// The requests of one row.
@@ -27,13 +27,15 @@ impl Bucket for RateBucket {
     }
 }
 
-/// The requests of all rows.
+/// The requests of all rows, and the iterations that they belong to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TrafficBucket {
     /// How many there were.
     pub rate: RateBucket,
     /// Their response times, as far as they have one.
     pub response_times: CoarseHistogram,
+    /// What became of iterations.
+    pub iterations: Iterations,
 }
 
 impl TrafficBucket {
@@ -41,6 +43,13 @@ impl TrafficBucket {
     pub fn add_second(&mut self, second: &SecondDelta) {
         self.rate.add(RateBucket { requests: second.requests, failures: second.failures });
         self.response_times.merge(&second.response_times);
+        self.iterations += second.iterations;
+    }
+
+    /// Everything of the second that is to be reported.
+    pub fn into_second(self, second: u32) -> SecondDelta {
+        let Self { rate: RateBucket { requests, failures }, response_times, iterations } = self;
+        SecondDelta { second, requests, failures, response_times, iterations }
     }
 }
 
@@ -48,6 +57,7 @@ impl Bucket for TrafficBucket {
     fn merge(&mut self, later: Self) {
         self.rate.merge(later.rate);
         self.response_times.merge(&later.response_times);
+        self.iterations += later.iterations;
     }
 }
 
@@ -102,6 +112,8 @@ pub struct RunBucket {
     pub users: Gauge,
     /// Users that the plan wanted.
     pub planned_users: Gauge,
+    /// Workers that were [saturated](crate::saturation).
+    pub saturated_workers: Gauge,
 }
 
 impl Bucket for RunBucket {
@@ -109,6 +121,7 @@ impl Bucket for RunBucket {
         self.traffic.merge(later.traffic);
         self.users.merge(later.users);
         self.planned_users.merge(later.planned_users);
+        self.saturated_workers.merge(later.saturated_workers);
     }
 }
 

@@ -105,6 +105,32 @@ pub struct SecondDelta {
     pub failures: u64,
     /// Their response times, as far as they have one.
     pub response_times: CoarseHistogram,
+    /// The iterations of this second.
+    pub iterations: Iterations,
+}
+
+/// What became of iterations, each counted when it happened: one is planned when it is due, and begins or is dropped
+/// then or later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Iterations {
+    /// As [`Delivery::planned`].
+    pub planned: u64,
+    /// As [`Delivery::started`].
+    pub started: u64,
+    /// As [`Delivery::late`].
+    pub late: u64,
+    /// As [`Delivery::dropped`].
+    pub dropped: u64,
+}
+
+impl AddAssign for Iterations {
+    fn add_assign(&mut self, other: Self) {
+        let Self { planned, started, late, dropped } = other;
+        self.planned = self.planned.saturating_add(planned);
+        self.started = self.started.saturating_add(started);
+        self.late = self.late.saturating_add(late);
+        self.dropped = self.dropped.saturating_add(dropped);
+    }
 }
 
 /// Failures of one row with the same message.
@@ -171,6 +197,12 @@ impl AddAssign for Delivery {
     }
 }
 
+impl AddAssign<Iterations> for Delivery {
+    fn add_assign(&mut self, Iterations { planned, started, late, dropped }: Iterations) {
+        *self += Self { planned, started, late, dropped, ..Self::default() };
+    }
+}
+
 impl Add for Delivery {
     type Output = Self;
 
@@ -209,7 +241,7 @@ pub struct StatsDelta {
     pub errors: Vec<ErrorDelta>,
     /// Exceptions in the order of their first appearance.
     pub exceptions: Vec<ExceptionDelta>,
-    /// The same requests as in `entries`, by second over all rows, ascending.
+    /// The same requests as in `entries`, and the iterations of `delivery`, by second over all rows, ascending.
     pub seconds: Vec<SecondDelta>,
     /// The load that was delivered.
     pub delivery: Delivery,

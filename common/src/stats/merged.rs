@@ -1,9 +1,10 @@
 //! The statistics of a whole run, on the master: everything that is ever shown comes from here.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::buckets::RunBucket;
-use super::delta::{Delivery, EntryKey, ErrorDelta, ExceptionDelta, Overflow, StatsDelta};
+use super::delta::{Delivery, EntryKey, ErrorDelta, ExceptionDelta, Iterations, Overflow, StatsDelta};
 use super::entry::EntryStats;
 use super::series::{Series, second_of};
 use super::table::{Seen, Table};
@@ -78,10 +79,23 @@ impl RunStats {
         bucket.planned_users.observe(planned_users);
     }
 
+    /// Takes note of how many workers are [saturated](crate::saturation) at `now`.
+    pub fn observe_saturation(&mut self, now: RunTime, workers: u64) {
+        self.seconds.at(second_of(now)).saturated_workers.observe(workers);
+    }
+
     /// Takes note of how many arrivals the schedules of open classes have planned so far. Workers do not count them:
-    /// those of a worker that was lost would be missing.
-    pub fn plan_arrivals(&mut self, planned: u64) {
-        self.arrivals = Some(planned);
+    /// those of a worker that was lost would be missing. Those that came to be planned since it was last said were
+    /// planned for the second that ended at `at`, or that `at` lies in.
+    pub fn plan_arrivals(&mut self, at: RunTime, planned: u64) {
+        let before = self.arrivals.replace(planned).unwrap_or(0);
+        let planned = planned.saturating_sub(before);
+        if planned > 0 {
+            // Whole seconds are counted when they are over.
+            let second = second_of(at - Duration::from_micros(1));
+            self.seconds.at(second).traffic.iterations +=
+                Iterations { planned, ..Iterations::default() };
+        }
     }
 
     /// No more figures come: arrivals that have not begun by now never will.

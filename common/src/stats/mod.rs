@@ -30,7 +30,8 @@ pub use accumulator::Accumulator;
 pub use buckets::{Gauge, RateBucket, RunBucket, TrafficBucket};
 pub use coarse::CoarseHistogram;
 pub use delta::{
-    Delivery, EntryDelta, EntryKey, ErrorDelta, ExceptionDelta, Overflow, RateDelta, SecondDelta, StatsDelta,
+    Delivery, EntryDelta, EntryKey, ErrorDelta, ExceptionDelta, Iterations, Overflow, RateDelta, SecondDelta,
+    StatsDelta,
 };
 pub use entry::{EntryStats, Sample};
 pub use histogram::{LatencyHistogram, MAX_TRACKABLE_US, SparseHistogram, bucket_of};

@@ -5,7 +5,7 @@
 
 use super::accumulator::Accumulator;
 use super::buckets::RateBucket;
-use super::delta::{Delivery, StatsDelta};
+use super::delta::{Delivery, Iterations, StatsDelta};
 use super::entry::Sample;
 use super::series::second_of;
 use super::table::{Place, Seen};
@@ -84,7 +84,15 @@ impl Recorder {
         self.open.overflow.exceptions_capped += place.capped(1);
     }
 
-    /// The counters of delivered load, which are the caller's to advance.
+    /// Counts what became of iterations at `at`.
+    pub fn count_iterations(&mut self, at: RunTime, iterations: Iterations) {
+        if iterations != Iterations::default() {
+            self.open.delivery += iterations;
+            self.open.seconds.at(second_of(at)).iterations += iterations;
+        }
+    }
+
+    /// The counters of delivered requests, which are the caller's to advance.
     pub fn delivery_mut(&mut self) -> &mut Delivery {
         &mut self.open.delivery
     }

@@ -168,6 +168,8 @@ pub(super) fn empty() -> Report {
             names_capped: 0,
             errors_capped: 0,
         },
+        shortfalls: Vec::new(),
+        bottleneck: None,
         judgements: Vec::new(),
         ruling: Ruling { verdict: Verdict::Pass, reasons: Vec::new() },
         exit_code: 0,

@@ -16,6 +16,7 @@ use sentinel_common::coordinator::{ARRIVALS_OVER, RUN_TIME_OVER, SHAPE_OVER};
 use sentinel_common::criteria::Judgement;
 use sentinel_common::messages::{Wire, WorkerState};
 use sentinel_common::report::{ExceptionRow, Report, Row};
+use sentinel_common::saturation::Bottleneck;
 use sentinel_common::stats::{OTHER, PERCENTILES_TO_REPORT};
 use sentinel_common::timeline::{Event, EventKind, Timeline};
 use sentinel_common::verdict::exit_code;
@@ -59,6 +60,7 @@ fn head(report: &Report) -> Vec<String> {
         ("Delivered:", delivered(report)),
         ("Requests:", requests(report)),
         ("Not named:", not_named(report)),
+        ("Generator:", report.bottleneck.as_ref().map(Bottleneck::finding)),
     ];
     let known = facts.into_iter().filter_map(|(label, fact)| Some((label, fact?)));
     known.flat_map(|(label, fact)| wrapped(&format!("{label:<LABEL_WIDTH$}"), &fact)).collect()
@@ -306,6 +308,7 @@ mod tests {
     use sentinel_common::criteria::{Criterion, Measured, Metric};
     use sentinel_common::messages::WorkerState;
     use sentinel_common::report::{LoadFigures, SecondRow, WorkerRow};
+    use sentinel_common::saturation::{Limit, Peak};
     use sentinel_common::time::RunTime;
     use sentinel_common::verdict::Findings;
 
@@ -332,8 +335,10 @@ mod tests {
             state: WorkerState::Ready,
             users: 25,
             cpu_percent: 10.0,
+            cores: 2,
             memory_bytes: 1,
             wakeup_lag_us: 1,
+            network_percent: None,
             release: "0.1.0".to_owned(),
         }
     }
@@ -356,6 +361,12 @@ mod tests {
             failures: 0,
             users: Some(10.0),
             planned_users: Some(10.0),
+            planned: 0,
+            started: 0,
+            late: 0,
+            dropped: 0,
+            saturated_workers: 0,
+            undelivered: false,
             p50_us: None,
             p95_us: None,
             p99_us: None,
@@ -513,6 +524,22 @@ Verdict: INVALID
   exit code 4
 ",
         );
+    }
+
+    #[test]
+    fn a_generator_at_its_limits_is_told() {
+        let mut report = minute();
+        let worker = sample::worker("host-a_01");
+        let peaks = vec![
+            Peak { limit: Limit::Cpu, worker: worker.clone(), value: 98.4 },
+            Peak { limit: Limit::Timers, worker, value: 120.0 },
+        ];
+        report.bottleneck = Some(Bottleneck { saturated_s: 12, active_s: 60, peaks });
+        let expected = "
+Generator: was the bottleneck in 12 of 60 s: host-a_01 used up to 98 % of the CPU that it can use;
+           timers of host-a_01 fired up to 120 ms late
+";
+        assert!(verdict_block(&report).contains(expected), "{}", verdict_block(&report));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::delivered::DELIVERED_FLOOR;
 use crate::report::{Detail, Frame, Report};
 use crate::shape::{Shape, Stage, Tick, TickTarget};
 use crate::verdict::Verdict;
@@ -10,7 +11,13 @@ use crate::verdict::Verdict;
 impl Cluster {
     /// The run as it is shown now.
     pub(super) fn live_report(&self) -> Report {
-        let frame = Frame { started_at_unix_us: 0, host: None, criteria: &[], exit_code_on_error: None };
+        let frame = Frame {
+            started_at_unix_us: 0,
+            host: None,
+            criteria: &[],
+            exit_code_on_error: None,
+            min_delivered: DELIVERED_FLOOR,
+        };
         let (run, roster) = (self.coordinator.run().unwrap(), self.coordinator.roster());
         Report::new(run, roster, self.now, &frame, Detail::Live)
     }
