@@ -93,8 +93,7 @@ impl RunStats {
         if planned > 0 {
             // Whole seconds are counted when they are over.
             let second = second_of(at - Duration::from_micros(1));
-            self.seconds.at(second).traffic.iterations +=
-                Iterations { planned, ..Iterations::default() };
+            self.seconds.at(second).traffic.iterations += Iterations { planned, ..Iterations::default() };
         }
     }
 
