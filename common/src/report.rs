@@ -6,8 +6,8 @@
 use serde::Serialize;
 
 use crate::coordinator::{Phase, Run};
-use crate::criteria::{Criterion, Judgement, Measured, Metric};
-use crate::delivered::{Shortfall, plateau_rps, plateaus, shortfalls, started_share};
+use crate::criteria::Judgement;
+use crate::delivered::{Shortfall, shortfalls, started_share};
 use crate::ids::{RunId, WorkerId};
 use crate::messages::{Wire, WorkerState};
 use crate::roster::Roster;
@@ -256,8 +256,6 @@ pub struct Frame<'a> {
     pub started_at_unix_us: u64,
     /// Where the requests went, if all went to one host.
     pub host: Option<&'a str>,
-    /// What the run must satisfy.
-    pub criteria: &'a [Criterion],
     /// `--exit-code-on-error`, if it was given.
     pub exit_code_on_error: Option<u8>,
     /// The share of the plan, 0 to 1, below which the run judges nothing.
@@ -280,8 +278,7 @@ impl Report {
         let stats = run.stats();
         let activity = stats.total().activity();
         let row = |entry: &EntryStats| Row::new(entry, activity, clock, detail);
-        let judgements: Vec<Judgement> =
-            frame.criteria.iter().map(|criterion| criterion.judge(stats)).collect();
+        let judgements = run.judgements(now);
         let exceptions = exception_rows(stats);
         let shortfalls = shortfalls(stats.seconds().spans(), frame.min_delivered);
         let seconds = second_rows(stats, &shortfalls);
@@ -382,34 +379,6 @@ impl DeliveryFigures {
     }
 }
 
-impl Measured for RunStats {
-    fn measure(&self, metric: Metric, name: Option<&str>) -> Option<f64> {
-        let named;
-        let entry = match name {
-            None => self.total(),
-            Some(name) => {
-                named = rows_named(self, name)?;
-                &named
-            }
-        };
-        let millis = |micros: u64| micros as f64 / 1e3;
-        match metric {
-            Metric::Rps => rps(self, entry),
-            Metric::Requests => Some(entry.requests as f64),
-            Metric::Failures => Some(entry.failures as f64),
-            Metric::FailRatio => (entry.requests > 0).then(|| entry.fail_ratio()),
-            Metric::Avg => entry.mean_response_time_us().map(|micros| micros / 1e3),
-            Metric::Min => entry.min_us.map(millis),
-            Metric::Max => entry.max_us.map(millis),
-            Metric::Percentile(share) => entry.percentiles_us(&[share])?.first().copied().map(millis),
-            Metric::Users => {
-                Some(self.seconds().spans().iter().map(|span| span.value.users.max).max()? as f64)
-            }
-            Metric::Dropped => Some(self.delivery().dropped as f64),
-        }
-    }
-}
-
 /// What happened, the criteria included once they are judged for good.
 fn timeline(run: &Run, clock: RunTime, judgements: &[Judgement]) -> Timeline {
     let mut timeline = run.timeline().clone();
@@ -420,24 +389,6 @@ fn timeline(run: &Run, clock: RunTime, judgements: &[Judgement]) -> Timeline {
         }
     }
     timeline
-}
-
-/// All requests of one name, whatever their method; `None` if there are none.
-fn rows_named(stats: &RunStats, name: &str) -> Option<EntryStats> {
-    let mut rows = stats.entries().iter().filter(|entry| *entry.key.name == *name);
-    let mut sum = rows.next()?.clone();
-    rows.for_each(|row| sum.absorb(row));
-    Some(sum)
-}
-
-/// Requests per second outside ramps; over the whole run if it was nothing but a ramp.
-fn rps(stats: &RunStats, entry: &EntryStats) -> Option<f64> {
-    let spans = stats.seconds().spans();
-    let requests = |start: u32, width: u32| {
-        entry.seconds.between(start, start + width - 1).iter().map(|span| span.value.requests).sum()
-    };
-    let whole = || entry.total_rates(stats.total().activity()).requests_per_s;
-    plateau_rps(&plateaus(spans), requests).or_else(|| (entry.requests > 0).then(whole))
 }
 
 /// Whether the generator limited the load, and how.
@@ -551,31 +502,4 @@ fn second_rows(stats: &RunStats, shortfalls: &[Shortfall]) -> Vec<SecondRow> {
         }
     });
     rows.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::stats::{Recorder, Sample};
-
-    #[test]
-    fn a_criterion_on_a_name_judges_every_method_of_that_name() {
-        let mut recorder = Recorder::default();
-        for (method, millis, failure) in [("GET", 10, None), ("POST", 30, Some("boom"))] {
-            let entry = recorder.entry(method, "same");
-            let (start, end) = (RunTime::ZERO, RunTime::from_micros(millis * 1000));
-            recorder.record(entry, &Sample { intended: start, start, end, response_length: 1, failure });
-        }
-        let mut stats = RunStats::default();
-        stats.apply("w", &recorder.take(), RunTime::from_secs(1));
-        let check =
-            |metric, expected| assert_eq!(stats.measure(metric, Some("same")), expected, "{metric:?}");
-        check(Metric::Requests, Some(2.0));
-        check(Metric::FailRatio, Some(0.5));
-        check(Metric::Min, Some(10.0));
-        check(Metric::Max, Some(30.0));
-        check(Metric::Avg, Some(20.0));
-        check(Metric::Percentile(1.0), Some(30.0));
-        assert_eq!(stats.measure(Metric::Requests, Some("other")), None);
-    }
 }

@@ -133,6 +133,10 @@ mod tests {
         fn measure(&self, _: Metric, _: Option<&str>) -> Option<f64> {
             Some(self.0)
         }
+
+        fn samples(&self, _: Option<&str>) -> u64 {
+            u64::MAX
+        }
     }
 
     /// Judges `criteria` on one measured value and compares verdict and exit code.

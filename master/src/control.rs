@@ -207,7 +207,6 @@ impl<P: FnMut(&Report)> Control<P> {
         let frame = Frame {
             started_at_unix_us: sentinel_common::time::micros(started),
             host: self.settings.host.as_deref(),
-            criteria: &self.settings.criteria,
             exit_code_on_error: self.settings.exit_code_on_error,
             min_delivered: self.settings.min_delivered,
         };

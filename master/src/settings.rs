@@ -29,8 +29,6 @@ const DEFAULT_PORT: u16 = 5557;
 pub struct Settings {
     /// The run, its load and the workers that it needs.
     pub autostart: Autostart,
-    /// What the run must satisfy.
-    pub criteria: Vec<Criterion>,
     /// The share of the plan, 0 to 1, below which the run judges nothing.
     pub min_delivered: f64,
     /// Where all requests go, if it is one host.
@@ -181,6 +179,7 @@ impl Settings {
             has_teardown: hooks.teardown,
             files,
             sources: sources.into_iter().collect(),
+            criteria,
             shape,
             arrivals,
         };
@@ -194,7 +193,6 @@ impl Settings {
         };
         Ok(Self {
             autostart,
-            criteria,
             min_delivered: args.min_delivered,
             host,
             notes,

@@ -708,7 +708,12 @@ impl Coordinator {
         if let Some(run) = self.run.as_mut().filter(|run| run.phase != Phase::Stopped) {
             run.sample_users(now, users, finished);
             run.sample_strain(now, self.roster.active());
+            let abort = run.follow_criteria(now);
             self.timers.set(Timer::Sample, now + SAMPLE_INTERVAL);
+            if let Some(reason) = abort {
+                self.warn(format!("Stopping the run: {reason}"));
+                self.stop(now, &reason);
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use super::arrivals::{ClassArrivals, OpenLoad};
 use super::pace::Pace;
 use super::shape::Following;
 use super::steps::Steps;
+use crate::criteria::{Criterion, Judge, Judgement};
 use crate::dispatch::{ClassSpec, Dispatcher};
 use crate::files::FileStore;
 use crate::ids::{Generation, RunId, WorkerId};
@@ -100,6 +101,8 @@ pub struct RunSpec {
     pub shape: Option<Arc<Shape>>,
     /// Data whose rows are used once in the whole cluster, with the number of rows.
     pub sources: BTreeMap<String, u64>,
+    /// What the run must satisfy.
+    pub criteria: Vec<Criterion>,
     /// The master's options that Locust's workers are told, by the names that Python gives them; none is a secret.
     pub parsed_options: Vec<(String, Value)>,
 }
@@ -200,6 +203,8 @@ pub struct Run {
     pub(super) reset_done: bool,
     /// The hardest that any worker was at its limits.
     strain: Strain,
+    /// Who follows the criteria.
+    judges: Vec<Judge>,
     started: Moment,
     ended: Option<RunTime>,
     stats: RunStats,
@@ -212,6 +217,7 @@ impl Run {
         let load = if spec.is_open() { Load { users: 0, ..load } } else { load };
         let ramp = Ramp { from: 0, to: load.users, spawn_rate: load.spawn_rate, since: RunTime::ZERO };
         let open = OpenLoad::new(&spec.arrivals, spec.seed, load.run_time);
+        let (judges, watches) = Judge::appoint(&spec.criteria);
         let rows = spec.all_sources().map(|(source, rows)| (source.to_owned(), RowLedger::new(rows)));
         Self {
             rows: rows.collect(),
@@ -234,9 +240,10 @@ impl Run {
             stopping: BTreeSet::new(),
             members: BTreeSet::new(),
             strain: Strain::default(),
+            judges,
             started: now,
             ended: None,
-            stats: RunStats::default(),
+            stats: RunStats::watched(watches),
             reports: ReportLog::default(),
             timeline: Timeline::default(),
         }
@@ -292,6 +299,20 @@ impl Run {
     /// What was measured.
     pub fn stats(&self) -> &RunStats {
         &self.stats
+    }
+
+    /// The criteria with what came of them so far.
+    pub fn judgements(&self, now: Moment) -> Vec<Judgement> {
+        let (at, over) = (self.clock(now), self.phase == Phase::Stopped);
+        self.judges.iter().map(|judge| judge.judgement(&self.stats, at, over)).collect()
+    }
+
+    /// Follows the criteria up to now. Returns why the run is to end, if one of them wants that.
+    pub(super) fn follow_criteria(&mut self, now: Moment) -> Option<String> {
+        let at = self.clock(now);
+        self.judges.iter_mut().for_each(|judge| judge.advance(&self.stats, at));
+        let active = self.phase.is_active();
+        active.then(|| self.judges.iter().find_map(|judge| judge.abort(&self.stats, at)))?
     }
 
     /// The hardest that any worker was at its limits.
@@ -407,6 +428,7 @@ impl Run {
         self.reset_done = true;
         self.stats.reset();
         self.strain = Strain::default();
+        self.judges.iter_mut().for_each(Judge::reset);
         self.forget_arrivals(self.clock(now));
     }
 

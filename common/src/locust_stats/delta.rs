@@ -8,7 +8,7 @@ use super::unix::{Timescale, signed};
 use crate::locust::{ErrorEntry, Number, StatsEntry, StatsReport};
 use crate::stats::{
     EntryDelta, EntryKey, ErrorDelta, MAX_TEXT_CHARS, RateBucket, RateDelta, SecondDelta, Series,
-    SparseHistogram, StatsDelta, TrafficBucket, second_of,
+    SparseHistogram, StatsDelta, TrafficBucket, deal_out, second_of,
 };
 use crate::time::RunTime;
 
@@ -183,40 +183,12 @@ fn seconds_of(rows: &[EntryDelta]) -> Vec<SecondDelta> {
     let seconds = series.drain().map(|span| span.value.into_second(span.start));
     let mut seconds: Vec<SecondDelta> = seconds.collect();
     let times = rows.iter().flat_map(|row| row.response_times.buckets().iter().copied());
-    deal_out(SparseHistogram::from_buckets(times.collect()).buckets(), &mut seconds);
+    let requests: Vec<u64> = seconds.iter().map(|second| second.requests).collect();
+    let times = SparseHistogram::from_buckets(times.collect());
+    deal_out(times.buckets(), &requests, |index, time_us, count| {
+        seconds[index].response_times.record_n(time_us, count);
+    });
     seconds
-}
-
-/// Deals response times out over the seconds in proportion to their requests; the counts of every time add up again.
-///
-/// ```text
-/// requests   |  3  |    6    |  3  |      the seconds, one after the other, as the range 0 .. 12
-///  4 times   |   .   |   .   |   .   |   . lie in it at equal distances,
-///  1 time    |          .            |     and every kind begins elsewhere, so that single ones do not heap up
-/// ```
-fn deal_out(times: &[(u64, u64)], seconds: &mut [SecondDelta]) {
-    let range: u128 = seconds.iter().map(|second| u128::from(second.requests)).sum();
-    if range == 0 {
-        return;
-    }
-    // The golden ratio spreads any number of beginnings evenly.
-    let step = range * 618 / 1_000;
-    let mut offset = range / 2;
-    for (time_us, count) in times {
-        // A second counts no further than 32 bits, and with them the product below cannot overflow.
-        let count = u128::from((*count).min(u64::from(u32::MAX)));
-        let (mut passed, mut dealt) = (0_u128, 0);
-        for second in seconds.iter_mut() {
-            passed += u128::from(second.requests);
-            let until = (count * passed + offset) / range;
-            let share = u64::try_from(until - dealt).unwrap_or(u64::MAX);
-            if share > 0 {
-                second.response_times.record_n(*time_us, share);
-            }
-            dealt = until;
-        }
-        offset = (offset + step) % range;
-    }
 }
 
 fn capped(count: u64) -> u64 {

@@ -486,7 +486,7 @@ fn criteria() -> Json {
     json!({
         "type": "array",
         "items": { "type": "string" },
-        "description": "What the run must satisfy, such as p95 < 100ms.",
+        "description": "What the run must satisfy, such as p95 < 100ms, or p95 < 100ms over any 30s after 1m or abort.",
     })
 }
 

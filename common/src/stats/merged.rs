@@ -8,6 +8,7 @@ use super::delta::{Delivery, EntryKey, ErrorDelta, ExceptionDelta, Iterations, O
 use super::entry::EntryStats;
 use super::series::{Series, second_of};
 use super::table::{Seen, Table};
+use super::watch::Watch;
 use super::{AGGREGATED, MAX_ENTRIES, MAX_ERRORS, MAX_EXCEPTIONS, MAX_WORKERS_PER_EXCEPTION};
 use crate::time::RunTime;
 
@@ -30,6 +31,8 @@ pub struct RunStats {
     /// No more figures come.
     complete: bool,
     overflow: Overflow,
+    /// What criteria look at apart.
+    watches: Vec<Watch>,
 }
 
 impl Default for RunStats {
@@ -45,11 +48,17 @@ impl Default for RunStats {
             arrivals: None,
             complete: false,
             overflow: Overflow::default(),
+            watches: Vec::new(),
         }
     }
 }
 
 impl RunStats {
+    /// Statistics of a run in which some requests are looked at apart.
+    pub fn watched(watches: Vec<Watch>) -> Self {
+        Self { watches, ..Self::default() }
+    }
+
     /// Adds what `worker` reported. Times after `now` count as `now`, so that no worker's clock can run ahead.
     pub fn apply(&mut self, worker: &str, delta: &StatsDelta, now: RunTime) {
         for entry in &delta.entries {
@@ -58,6 +67,7 @@ impl RunStats {
             self.overflow += Overflow { names_capped, ..Overflow::default() };
             self.entries.rows_mut()[place.row()].apply(entry, now);
             self.total.apply(entry, now);
+            self.watches.iter_mut().for_each(|watch| watch.apply(entry, second_of(now)));
         }
         for error in &delta.errors {
             self.apply_error(error, now);
@@ -106,6 +116,7 @@ impl RunStats {
     pub fn reset(&mut self) {
         self.entries.rows_mut().iter_mut().for_each(EntryStats::reset);
         self.total.reset();
+        self.watches.iter_mut().for_each(Watch::reset);
         self.errors.take();
         self.exceptions.take();
         self.exception_workers.clear();
@@ -130,6 +141,11 @@ impl RunStats {
     /// All rows together, under the name [`AGGREGATED`] and no method.
     pub fn total(&self) -> &EntryStats {
         &self.total
+    }
+
+    /// What is looked at apart, in the order in which it was asked for.
+    pub fn watches(&self) -> &[Watch] {
+        &self.watches
     }
 
     /// Failures by row and message, in the order of their arrival.

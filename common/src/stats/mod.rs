@@ -12,6 +12,7 @@
 mod accumulator;
 mod buckets;
 mod coarse;
+mod deal;
 mod delta;
 mod entry;
 mod histogram;
@@ -25,10 +26,12 @@ mod series;
 mod table;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use accumulator::Accumulator;
 pub use buckets::{Gauge, RateBucket, RunBucket, TrafficBucket};
 pub use coarse::CoarseHistogram;
+pub use deal::deal_out;
 pub use delta::{
     Delivery, EntryDelta, EntryKey, ErrorDelta, ExceptionDelta, Iterations, Overflow, RateDelta, SecondDelta,
     StatsDelta,
@@ -42,6 +45,7 @@ pub use recorder::{EntryHandle, Recorder};
 pub use report_log::{Arrival, MAX_REMEMBERED_WORKERS, ReportLog};
 pub use series::{Bucket, MAX_BUCKETS, Series, Span, second_of};
 pub use table::{MAX_TEXT_CHARS, MAX_TRACEBACK_CHARS};
+pub use watch::{Figures, Watch};
 
 /// The name of the row that sums up all others.
 pub const AGGREGATED: &str = "Aggregated";

@@ -210,8 +210,7 @@ fn criteria(judgements: &[Judgement]) -> Vec<String> {
     let width = texts.iter().map(|text| text.chars().count().min(CRITERION_WIDTH)).max().unwrap_or(0);
     let line = |(judgement, text): (&Judgement, _)| {
         let met = if judgement.met { "met" } else { "NOT MET" };
-        let metric = judgement.criterion.metric;
-        let measured = judgement.measured.map_or("no figure".to_owned(), |value| metric.describe(value));
+        let measured = judgement.figure().unwrap_or_else(|| "no figure".to_owned());
         let line =
             format!("  {met:<7}  {text:<width$}  {measured:>12}  {}", margin(judgement).unwrap_or_default());
         line.trim_end().to_owned()
@@ -221,10 +220,9 @@ fn criteria(judgements: &[Judgement]) -> Vec<String> {
 
 /// How far the figure is from its limit; `None` if there is no figure, or nothing to take percents of.
 fn margin(judgement: &Judgement) -> Option<String> {
-    let limit = judgement.criterion.limit;
-    let percent = (judgement.measured? - limit) / limit * 100.0;
+    let percent = judgement.margin()? * 100.0;
     match percent {
-        _ if !percent.is_finite() || percent > FAR_AWAY => None,
+        _ if percent > FAR_AWAY => None,
         -0.05..0.05 => Some("at the limit".to_owned()),
         ..0.0 => Some(format!("{:.1} % below the limit", -percent)),
         _ => Some(format!("{percent:.1} % above the limit")),
@@ -320,6 +318,10 @@ mod tests {
     impl Measured for Fixed {
         fn measure(&self, _: Metric, _: Option<&str>) -> Option<f64> {
             self.0
+        }
+
+        fn samples(&self, _: Option<&str>) -> u64 {
+            u64::MAX
         }
     }
 
