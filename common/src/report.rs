@@ -50,6 +50,9 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// All rows together.
     pub total: Row,
+    /// The median, the 95th and the 99th percentile of all response times over the last seconds.
+    #[serde(skip)]
+    pub current_percentiles_us: [Option<u64>; 3],
     /// Failures by row and message, in the order of their arrival.
     pub errors: Vec<ErrorRow>,
     /// Exceptions in the order of their arrival.
@@ -310,6 +313,7 @@ impl Report {
             users_peak: stats.seconds().spans().iter().map(|span| span.value.users.max).max(),
             rows: stats.sorted_entries().into_iter().map(row).collect(),
             total: row(stats.total()),
+            current_percentiles_us: stats.current_percentiles_us(clock),
             errors: error_rows(stats),
             exceptions,
             workers: worker_rows(roster),

@@ -8,6 +8,7 @@
 //! told at its share of the spawn rate, so the cluster as a whole never spawns faster than was asked for, whether it
 //! ramps up, replaces a lost worker's users or makes room for a new worker.
 
+mod adjust;
 mod arrivals;
 mod effect;
 mod ending;
@@ -213,8 +214,8 @@ impl Coordinator {
         let Some(run) = self.run.as_mut().filter(|run| run.phase.is_active()) else {
             return;
         };
-        if run.spec.shape.is_some() {
-            return self.warn("The run follows its shape; its users cannot be changed".to_owned());
+        if let Some(reason) = run.users_are_fixed() {
+            return self.warn(reason.to_owned());
         }
         let at = run.clock(now);
         let from = run.ramp.users(at);

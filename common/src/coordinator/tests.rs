@@ -1,5 +1,6 @@
 //! What the coordinator decides, played through with scripted workers on a clock that only the tests move.
 
+mod adjust;
 mod arrivals;
 mod files;
 mod finished;

@@ -18,6 +18,9 @@ pub struct SpawnRate(f64);
 pub struct SpawnRateError(f64);
 
 impl SpawnRate {
+    /// The rate of users that somebody adds or takes away by hand: 100 per second, as in Locust.
+    pub const BY_HAND: Self = Self(100.0);
+
     /// So many users per second.
     ///
     /// # Errors

@@ -6,10 +6,13 @@ use std::time::Duration;
 use super::buckets::RunBucket;
 use super::delta::{Delivery, EntryKey, ErrorDelta, ExceptionDelta, Iterations, Overflow, StatsDelta};
 use super::entry::EntryStats;
+use super::rate;
 use super::series::{Series, second_of};
 use super::table::{Seen, Table};
 use super::watch::Watch;
-use super::{AGGREGATED, MAX_ENTRIES, MAX_ERRORS, MAX_EXCEPTIONS, MAX_WORKERS_PER_EXCEPTION};
+use super::{
+    AGGREGATED, CoarseHistogram, MAX_ENTRIES, MAX_ERRORS, MAX_EXCEPTIONS, MAX_WORKERS_PER_EXCEPTION,
+};
 use crate::time::RunTime;
 
 /// What all workers reported so far.
@@ -161,6 +164,18 @@ impl RunStats {
     /// Requests, response times and users of the whole run by second.
     pub fn seconds(&self) -> &Series<RunBucket> {
         &self.seconds
+    }
+
+    /// The median, the 95th and the 99th percentile of the response times, in microseconds, over the seconds that
+    /// [current rates](super::rate::current) are about; each `None` if nothing was answered in them.
+    pub fn current_percentiles_us(&self, now: RunTime) -> [Option<u64>; 3] {
+        let mut times = CoarseHistogram::default();
+        if let Some((from, to)) = rate::window(self.total.activity(), now) {
+            for span in self.seconds.between(from, to) {
+                times.merge(&span.value.traffic.response_times);
+            }
+        }
+        times.percentiles_us([0.5, 0.95, 0.99])
     }
 
     /// The load that was planned and delivered.

@@ -34,19 +34,22 @@ const REPORT_DELAY_S: u32 = 2;
 /// `activity` is that of all rows together. Locust counts back from the last request, so that its figure stays where
 /// it is when a target stops answering; here the window moves on with `now`, and the figure falls to zero.
 pub fn current(seconds: &Series<RateBucket>, activity: Option<Activity>, now: RunTime) -> Rates {
-    let Some(Activity { first_start, last_end }) = activity else { return Rates::default() };
-    let newest = second_of(last_end).max(second_of(now).saturating_sub(REPORT_DELAY_S));
-    let from = newest.saturating_sub(WINDOW_S).max(second_of(first_start));
-    let to = match newest.checked_sub(SETTLING_S) {
-        Some(to) if from <= to => to,
-        _ => return Rates::default(),
-    };
+    let Some((from, to)) = window(activity, now) else { return Rates::default() };
     let in_window = seconds.between(from, to).iter();
     let sum = in_window.fold(RateBucket::default(), |mut sum, span| {
         sum.add(span.value);
         sum
     });
     per_second(sum.requests, sum.failures, f64::from(to - from + 1))
+}
+
+/// The first and the last second of what is current at `now`; `None` as long as there is none.
+pub fn window(activity: Option<Activity>, now: RunTime) -> Option<(u32, u32)> {
+    let Activity { first_start, last_end } = activity?;
+    let newest = second_of(last_end).max(second_of(now).saturating_sub(REPORT_DELAY_S));
+    let from = newest.saturating_sub(WINDOW_S).max(second_of(first_start));
+    let to = newest.checked_sub(SETTLING_S)?;
+    (from <= to).then_some((from, to))
 }
 
 /// The rates of one row over the whole run so far; zero while the run has no length.

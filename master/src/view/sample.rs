@@ -150,6 +150,7 @@ pub(super) fn empty() -> Report {
         users_peak: None,
         rows: Vec::new(),
         total: row("", AGGREGATED),
+        current_percentiles_us: [None; 3],
         errors: Vec::new(),
         exceptions: Vec::new(),
         workers: Vec::new(),
