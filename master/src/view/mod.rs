@@ -9,6 +9,7 @@
 
 mod dry_run;
 mod json;
+mod live;
 mod ratio;
 #[cfg(test)]
 mod sample;
@@ -19,6 +20,7 @@ use std::borrow::Cow;
 
 pub use self::dry_run::{exchange_text, task_heading};
 pub use self::json::locust_json;
+pub use self::live::{Room, live_view};
 pub use self::ratio::{class_list, task_ratio_json, task_ratio_table};
 pub use self::table::{NameWidth, RateSpan, error_report, percentile_table, stats_table};
 pub use self::verdict::verdict_block;

@@ -284,7 +284,7 @@ fn counted(count: u64, noun: &str) -> String {
 }
 
 /// A number with a comma at every thousand.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() * 4 / 3);
     for (index, digit) in digits.chars().enumerate() {
