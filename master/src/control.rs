@@ -32,6 +32,8 @@ pub enum Command {
         /// How fast to get there.
         spawn_rate: SpawnRate,
     },
+    /// So many users more, or fewer if it is negative, at Locust's rate for that.
+    Adjust(i32),
 }
 
 /// What can happen to the master.
@@ -174,6 +176,7 @@ impl<P: FnMut(&Report)> Control<P> {
                 self.coordinator.stop(now, "interrupted");
             }
             Command::Edit { users, spawn_rate } => self.coordinator.edit(now, users, spawn_rate),
+            Command::Adjust(by) => self.coordinator.adjust(now, by),
         }
     }
 

@@ -5,7 +5,8 @@
 //! ```text
 //! cli -> settings -> control <-> common::coordinator
 //!   |                 |    ^
-//! source       console    transport::hub <- transport::{grpc, locust} <- listener
+//! source       console,   transport::hub <- transport::{grpc, locust} <- listener
+//!              terminal
 //!                 |
 //!                view  (pure functions of the report)
 //! ```
@@ -23,6 +24,7 @@ pub mod listener;
 mod local;
 pub mod settings;
 pub mod source;
+pub mod terminal;
 pub mod transport;
 pub mod user_classes;
 pub mod view;
@@ -42,14 +44,15 @@ use crate::control::Command;
 use crate::inspect::Inspection;
 use crate::local::LocalWorkers;
 use crate::settings::Settings;
+use crate::terminal::Terminal;
 use crate::transport::Hub;
 
 /// How long connections may take to end once the workers have had their time to leave. Peers that are no workers, or
 /// that are still draining, must not keep the process alive.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Does what the command line says, and what `commands` say meanwhile, and returns the exit code.
-pub async fn run(args: Args, commands: mpsc::Receiver<Command>) -> u8 {
+/// Does what the command line says, and what `commands` say meanwhile, shows it on `terminal`, and returns the exit code.
+pub async fn run(args: Args, commands: mpsc::Receiver<Command>, terminal: Terminal) -> u8 {
     if let Some(inspection) = Inspection::of(&args) {
         return inspection.answer(&args).await.unwrap_or_else(|error| {
             eprintln!("sentinel-master: {error:#}");
@@ -57,7 +60,7 @@ pub async fn run(args: Args, commands: mpsc::Receiver<Command>) -> u8 {
         });
     }
     match prepare(&args).await {
-        Ok((settings, listener)) => match serve(settings, listener, commands).await {
+        Ok((settings, listener)) => match serve(settings, listener, commands, &terminal).await {
             Ok(code) => code,
             Err(error) => {
                 tracing::error!("{error:#}");
@@ -110,6 +113,7 @@ async fn serve(
     settings: Settings,
     listener: tokio::net::TcpListener,
     commands: mpsc::Receiver<Command>,
+    terminal: &Terminal,
 ) -> anyhow::Result<u8> {
     let address = listener.local_addr().context("failed to learn the port that workers connect to")?;
     announce(&settings, address);
@@ -127,7 +131,14 @@ async fn serve(
     let workers = LocalWorkers::start(settings.local_workers, listener::reachable(address))
         .context("failed to start local workers")?;
     let mut console = Console::new(settings.output);
-    let ended = control::run(settings, hub, events, commands, |report| console.progress(report)).await;
+    let at_work = terminal.start(settings.output.periodic);
+    let ended = control::run(settings, hub, events, commands, |report| {
+        if !terminal.show(report) {
+            console.progress(report);
+        }
+    })
+    .await;
+    drop(at_work);
     if let Some(report) = &ended.report {
         console.summary(report);
     }

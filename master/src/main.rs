@@ -6,6 +6,7 @@ use clap::Parser as _;
 use sentinel_common::verdict::exit_code;
 use sentinel_master::cli::Args;
 use sentinel_master::control::Command;
+use sentinel_master::terminal::Terminal;
 use sentinel_worker::{limits, logging, signals};
 use tokio::sync::mpsc;
 
@@ -23,10 +24,11 @@ fn main() -> ExitCode {
 }
 
 fn start(args: Args) -> anyhow::Result<u8> {
-    logging::init(args.loglevel, args.logfile.as_deref())?;
+    let (tell, commands) = mpsc::channel(COMMAND_QUEUE);
+    let terminal = Terminal::of_process(tell.clone());
+    logging::init(args.loglevel, args.logfile.as_deref(), terminal.log())?;
     limits::raise_open_files();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let (tell, commands) = mpsc::channel(COMMAND_QUEUE);
         let mut interrupts = signals::watch()?;
         tokio::spawn(async move {
             while interrupts.recv().await.is_some() {
@@ -34,6 +36,6 @@ fn start(args: Args) -> anyhow::Result<u8> {
                 let _ = tell.send(Command::Interrupt).await;
             }
         });
-        Ok(sentinel_master::run(args, commands).await)
+        Ok(sentinel_master::run(args, commands, terminal).await)
     })
 }

@@ -2,4 +2,5 @@
 
 pub mod locust;
 pub mod process;
+pub mod terminal;
 pub mod virtual_cluster;

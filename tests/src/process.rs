@@ -68,6 +68,12 @@ impl Signal {
             Self::Continue => "-CONT",
         }
     }
+
+    /// Sends it to the process of this number, which must not have been waited for.
+    pub(crate) fn send(self, process: u32) {
+        let status = Command::new("kill").args([self.option(), &process.to_string()]).status();
+        assert!(status.expect("kill can be run").success(), "{self:?} cannot be sent to {process}");
+    }
 }
 
 /// A process. It is killed when this is dropped, also by a test that panics.
@@ -159,8 +165,7 @@ impl Process {
         // Not yet waited for, so its number is still its own.
         assert!(self.is_running(), "{} has ended, {signal:?} comes too late:\n{}", self.name, self.log());
         let at = Instant::now();
-        let status = Command::new("kill").args([signal.option(), &self.child.id().to_string()]).status();
-        assert!(status.expect("kill can be run").success(), "{signal:?} cannot be sent to {}", self.name);
+        signal.send(self.child.id());
         at
     }
 

@@ -9,6 +9,7 @@ use sentinel_common::dispatch::SpawnRate;
 use sentinel_common::locust::{ClientVersion, MasterMessage, WorkerMessage};
 use sentinel_master::cli::Args;
 use sentinel_master::control::Command;
+use sentinel_master::terminal::Terminal;
 use sentinel_tests::locust::{
     Files, LocustWorker, SHOP_CLASSES, Said, Shop, Stranger, Wiretap, python, steps_of,
 };
@@ -80,7 +81,7 @@ fn edited(args: &[&str], hire: impl FnOnce(SocketAddr, SocketAddr) -> [Process; 
     // Inside this process, where it can be told to edit the load.
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let (command, commands) = mpsc::channel(1);
-    let master = runtime.spawn(sentinel_master::run(args, commands));
+    let master = runtime.spawn(sentinel_master::run(args, commands, Terminal::absent()));
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let wiretap = Wiretap::before(address);
     let workers = hire(wiretap.address, address);

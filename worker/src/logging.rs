@@ -1,5 +1,5 @@
-//! Log lines as Locust writes them: `[2026-11-23 12:35:27,715] host/INFO/sentinel_worker.session: text`, to standard
-//! error or to a file, and the last of them in memory. Used by both binaries.
+//! Log lines as Locust writes them: `[2026-11-23 12:35:27,715] host/INFO/sentinel_worker.session: text`, to a console or
+//! to a file, and the last of them in memory. Used by both binaries.
 
 use std::fmt;
 use std::fs::OpenOptions;
@@ -64,13 +64,18 @@ pub enum LoggingError {
     Twice(#[from] TryInitError),
 }
 
-/// Begins to log, to `file` or else to standard error. Libraries are heard only when something is wrong.
+/// Begins to log, to `file` or else to what `console` makes, which is written one whole line with each call. Libraries are
+/// heard only when something is wrong.
 ///
 /// # Errors
 /// The file cannot be opened for appending.
-pub fn init(level: LogLevel, file: Option<&Path>) -> Result<(), LoggingError> {
+pub fn init<W: io::Write + 'static>(
+    level: LogLevel,
+    file: Option<&Path>,
+    console: impl Fn() -> W + Send + Sync + 'static,
+) -> Result<(), LoggingError> {
     match file {
-        None => install(level, io::stderr),
+        None => install(level, console),
         Some(path) => {
             let opened = OpenOptions::new().create(true).append(true).open(path);
             let file =

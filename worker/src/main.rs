@@ -18,7 +18,7 @@ fn main() -> ExitCode {
 }
 
 fn start(args: Args) -> anyhow::Result<Exit> {
-    logging::init(args.loglevel, args.logfile.as_deref())?;
+    logging::init(args.loglevel, args.logfile.as_deref(), std::io::stderr)?;
     limits::raise_open_files();
     let (config, options) = args.into_config()?;
     // Users have threads of their own, so they can never keep this one from answering the master.
