@@ -5,6 +5,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::num::NonZeroU16;
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -21,7 +22,7 @@ pub struct OnTerminal {
     pty: Arc<Pty>,
     /// Kept open, so that the terminal outlives the master.
     _pts: Pts,
-    _scenario: NamedTempFile,
+    scenario: Option<NamedTempFile>,
     seen: Arc<Mutex<Seen>>,
     modes_before: Modes,
 }
@@ -52,50 +53,29 @@ pub struct Start<'a> {
 impl OnTerminal {
     /// Starts a master that brings its own target and worker.
     pub fn start(start: Start<'_>) -> Self {
+        let scenario = scenario_file(&patient_fraud());
+        let path = scenario.path().to_string_lossy();
+        let address = ["--master-bind-host", "127.0.0.1", "--master-bind-port", "0"];
+        let args = [&["--demo", "--headless", "-f", &*path], &address[..], start.args].concat();
+        let mut started = Self::run(&Program::Master.path(), Start { args: &args, ..start });
+        started.scenario = Some(scenario);
+        started
+    }
+
+    /// Starts any program.
+    pub fn run(program: &Path, start: Start<'_>) -> Self {
         let (pty, pts) = pty_process::blocking::open().expect("the system has pseudo-terminals");
         let (columns, lines) = start.size;
         pty.resize(pty_process::Size::new(lines, columns)).expect("a terminal has a size");
         let modes_before = modes(&pty);
-        let scenario = scenario_file(&patient_fraud());
-        let path = scenario.path().to_string_lossy();
-        let own = [
-            "--demo",
-            "-f",
-            &*path,
-            "--headless",
-            "--master-bind-host",
-            "127.0.0.1",
-            "--master-bind-port",
-            "0",
-        ];
-        let program = Program::Master.path();
-        let mut command = if start.background {
-            let script = "set -m; \"$@\" & wait $!; echo \"it ended with $?\"";
-            Command::new("sh").args(["-c", script, "sh"]).arg(program)
-        } else {
-            Command::new(program)
-        };
-        for (name, _) in std::env::vars_os() {
-            let name = name.to_string_lossy().into_owned();
-            if name.starts_with("LOCUST_") || name.starts_with("SENTINEL_") || name == "NO_COLOR" {
-                command = command.env_remove(name);
-            }
-        }
-        command = command.args(own).args(start.args).env("TERM", "xterm-256color");
-        for (name, value) in start.env {
-            command = command.env(name, value);
-        }
-        if start.piped {
-            command = command.stderr(Stdio::piped());
-        }
-        let child = command.spawn_borrowed(&pts).expect("the master can be started");
-        let size = [lines, columns].map(|it| NonZeroU16::new(it).expect("a size is not zero"));
-        let seen = Seen { screen: vt100::Parser::new(size[0], size[1], 0), raw: Vec::new() };
+        let child = command(program, &start).spawn_borrowed(&pts).expect("the program can be started");
+        let [lines, columns] = [lines, columns].map(|it| NonZeroU16::new(it).expect("a size is not zero"));
+        let seen = Seen { screen: vt100::Parser::new(lines, columns, 0), raw: Vec::new() };
         let (pty, seen) = (Arc::new(pty), Arc::new(Mutex::new(seen)));
         let (input, watched) = (pty.clone(), seen.clone());
         // It ends with the terminal, whose other end the new value keeps open.
         thread::spawn(move || read(&input, &watched));
-        Self { child, pty, _pts: pts, _scenario: scenario, seen, modes_before }
+        Self { child, pty, _pts: pts, scenario: None, seen, modes_before }
     }
 
     /// Its standard error, if that is a pipe.
@@ -130,10 +110,17 @@ impl OnTerminal {
         String::from_utf8_lossy(&self.seen().raw).into_owned()
     }
 
-    /// Whether keys come at once and unseen, while Ctrl-C is still a signal.
-    pub fn takes_keys(&self) -> bool {
-        let modes = tcgetattr(&*self.pty).expect("the terminal is there").local_modes;
-        !modes.intersects(LocalModes::ICANON | LocalModes::ECHO) && modes.contains(LocalModes::ISIG)
+    /// Waits until keys come at once and unseen, while Ctrl-C is still a signal.
+    ///
+    /// # Panics
+    /// They do not within [`PATIENCE`].
+    pub fn until_keys_are_taken(&self) {
+        let taken = || {
+            let modes = tcgetattr(&*self.pty).expect("the terminal is there").local_modes;
+            let as_wanted = !modes.intersects(LocalModes::ICANON | LocalModes::ECHO);
+            (as_wanted && modes.contains(LocalModes::ISIG)).then_some(())
+        };
+        until(PATIENCE, taken).unwrap_or_else(|| panic!("nobody takes keys:\n{}", self.screen()));
     }
 
     /// Waits until the terminal shows something, and returns what it shows.
@@ -176,6 +163,24 @@ impl Drop for OnTerminal {
             eprintln!("--- the terminal showed:\n{}", self.screen());
         }
     }
+}
+
+fn command(program: &Path, start: &Start<'_>) -> Command {
+    let mut command = if start.background {
+        let script = "set -m; \"$@\" & wait $!; echo \"it ended with $?\"";
+        Command::new("sh").args(["-c", script, "sh"]).arg(program)
+    } else {
+        Command::new(program)
+    };
+    // Whoever runs the tests may have settings of their own.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("LOCUST_") || name.starts_with("SENTINEL_") || name == "NO_COLOR" {
+            command = command.env_remove(name);
+        }
+    }
+    command = command.args(start.args).env("TERM", "xterm-256color").envs(start.env.iter().copied());
+    if start.piped { command.stderr(Stdio::piped()) } else { command }
 }
 
 fn read(pty: &Pty, seen: &Mutex<Seen>) {

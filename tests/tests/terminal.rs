@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 
+use sentinel_master::terminal::Terminal;
 use sentinel_tests::process::Signal;
 use sentinel_tests::terminal::{OnTerminal, Start};
 
@@ -47,7 +48,7 @@ fn assert_whole_log(screen: &str, texts: &[&str]) {
 fn a_run_is_watched_and_edited_with_keys() {
     let master = OnTerminal::start(Start { size: (140, 120), ..ENDLESS });
     await_users(&master, 2);
-    assert!(master.takes_keys());
+    master.until_keys_are_taken();
     for (key, users) in [("W", 12), ("w", 13), ("S", 3), ("s", 2)] {
         master.type_keys(key);
         await_users(&master, users);
@@ -154,4 +155,39 @@ fn a_master_in_the_background_leaves_the_terminal_to_the_shell() {
     let raw = master.raw();
     assert!(!raw.contains('\x1b'), "{raw}");
     assert_eq!(master.ended().0, Some(0));
+}
+
+/// Set where [`panics_at_the_first_key`] has a terminal.
+const ON_A_TERMINAL: &str = "SENTINEL_TESTS_ON_A_TERMINAL";
+
+/// Not a test by itself: [`a_panic_leaves_the_terminal_in_order`] runs it.
+#[test]
+#[ignore = "another test runs it, on a terminal"]
+fn panics_at_the_first_key() {
+    if std::env::var_os(ON_A_TERMINAL).is_none() {
+        return;
+    }
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let (tell, mut told) = tokio::sync::mpsc::channel(1);
+        let terminal = Terminal::of_process(tell);
+        let _at_work = terminal.start(true);
+        let command = told.recv().await;
+        panic!("Verdict: {command:?}");
+    });
+}
+
+#[test]
+fn a_panic_leaves_the_terminal_in_order() {
+    let this = std::env::current_exe().expect("a process knows its executable");
+    let args = ["--ignored", "--exact", "panics_at_the_first_key", "--nocapture"];
+    let process = OnTerminal::run(
+        &this,
+        Start { args: &args, env: &[(ON_A_TERMINAL, "1"), ("RUST_BACKTRACE", "0")], ..ENDLESS },
+    );
+    process.until_keys_are_taken();
+    process.type_keys("W");
+    let (code, screen) = process.ended();
+    assert_eq!(code, Some(101), "{screen}");
+    assert!(screen.contains("Verdict: Some(Adjust(10))"), "{screen}");
 }
