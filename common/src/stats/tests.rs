@@ -306,6 +306,34 @@ fn a_reset_zeroes_the_numbers_and_keeps_the_rows() {
 }
 
 #[test]
+fn current_percentiles_are_those_of_the_last_seconds() {
+    let mut recorder = Recorder::default();
+    let entry = recorder.entry("GET", "/");
+    let mut record = |end_s: u64, millis: u64| {
+        let end = RunTime::from_secs(end_s);
+        let start = end - std::time::Duration::from_millis(millis);
+        recorder.record(entry, &Sample { intended: start, start, end, response_length: 0, failure: None });
+    };
+    for second in 1..=40 {
+        let millis = if second <= 20 { 8_000 } else { 20 };
+        (0..98).for_each(|_| record(second, millis / 2));
+        (0..2).for_each(|_| record(second, millis));
+    }
+    let stats = merged([&recorder.take()]);
+    let millis = |now_s| {
+        let percentiles = stats.current_percentiles_us(RunTime::from_secs(now_s));
+        percentiles.map(|micros| micros.map(|micros| (micros as f64 / 1e3).round() as u64))
+    };
+    let [p50, p95, p99] = millis(40).map(|millis| millis.expect("there were requests"));
+    assert!(
+        (9..=11).contains(&p50) && (9..=11).contains(&p95) && (19..=21).contains(&p99),
+        "{p50} {p95} {p99}"
+    );
+    assert_eq!(millis(100), [None; 3], "a target that stopped answering has no figures");
+    assert_eq!(RunStats::default().current_percentiles_us(NOW), [None; 3]);
+}
+
+#[test]
 fn an_exception_lists_the_workers_that_had_it() {
     let mut recorder = Recorder::default();
     recorder.exception("oops", "line 1");
