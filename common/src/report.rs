@@ -198,7 +198,7 @@ pub struct WorkerRow {
 }
 
 /// A second of the run, or more where it is long ago.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct SecondRow {
     /// Seconds since the start of the run.
     pub start: u32,

@@ -356,23 +356,8 @@ mod tests {
         report.load =
             LoadFigures { users: 50, spawn_rate: 10.0, run_time_s: Some(60.0), arrivals: Vec::new() };
         report.workers = vec![worker_row("host-a_01"), worker_row("host-b_02")];
-        let mut second = SecondRow {
-            start: 0,
-            width: 1,
-            requests: 0,
-            failures: 0,
-            users: Some(10.0),
-            planned_users: Some(10.0),
-            planned: 0,
-            started: 0,
-            late: 0,
-            dropped: 0,
-            saturated_workers: 0,
-            undelivered: false,
-            p50_us: None,
-            p95_us: None,
-            p99_us: None,
-        };
+        let mut second =
+            SecondRow { width: 1, users: Some(10.0), planned_users: Some(10.0), ..SecondRow::default() };
         report.seconds = vec![second];
         (second.start, second.users) = (1, Some(50.0));
         report.seconds.push(second);

@@ -49,6 +49,7 @@ fn second(start: u32) -> SecondRow {
         p50_us: Some(1_200),
         p95_us: Some(30_000 + 1_000 * wave),
         p99_us: (start % 10 != 3).then_some(90_000 + 3_000 * wave),
+        ..SecondRow::default()
     }
 }
 
@@ -60,8 +61,10 @@ fn work(id: &str, index: u32, state: WorkerState, cpu_percent: f32) -> WorkerRow
         state,
         users: 250,
         cpu_percent,
+        cores: 2,
         memory_bytes: 0,
         wakeup_lag_us: 0,
+        network_percent: None,
         release: "0.1.0".to_owned(),
     }
 }
