@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use clap::builder::BoolishValueParser;
 use sentinel_common::timespan::parse_timespan;
 use sentinel_worker::logging::LogLevel;
 
@@ -23,6 +22,10 @@ pub struct Args {
     /// The scenario; or locustfiles with commas in between, for workers of Locust's
     #[arg(short = 'f', long, value_name = "FILE", env = "LOCUST_LOCUSTFILE", help_heading = "Test")]
     pub locustfile: Option<PathBuf>,
+
+    /// Read more options from this file: lines of `option = value`, or TOML with a table [tool.sentinel]
+    #[arg(long, value_name = "FILE", help_heading = "Test")]
+    pub config: Option<PathBuf>,
 
     /// Run these user classes with these weights. A locustfile needs it, a scenario has classes of its own
     #[arg(long, value_name = "NAME[:WEIGHT],...", env = "LOCUST_USER_CLASSES", help_heading = "Test")]
@@ -71,15 +74,15 @@ pub struct Args {
     pub iterations: Option<u64>,
 
     /// Take users, spawn rate, run time and more from this profile of the scenario; options override it
-    #[arg(long, value_name = "NAME", env = "SENTINEL_PROFILE", help_heading = "Test")]
+    #[arg(long, value_name = "NAME", help_heading = "Test")]
     pub profile: Option<String>,
 
     /// Draw the random values of templates, tasks and waits from this seed, to repeat a run [default: a new one]
-    #[arg(long, value_name = "N", env = "SENTINEL_SEED", help_heading = "Test")]
+    #[arg(long, value_name = "N", help_heading = "Test")]
     pub seed: Option<u64>,
 
     /// Run without the web page: start as soon as the workers are there, end when the run ends
-    #[arg(long, env = "LOCUST_HEADLESS", value_parser = BoolishValueParser::new(), help_heading = "Test")]
+    #[arg(long, env = "LOCUST_HEADLESS", help_heading = "Test")]
     pub headless: bool,
 
     /// How long tasks may go on when users are stopped, in whole seconds [default: 0]
@@ -87,7 +90,7 @@ pub struct Args {
     pub stop_timeout: Option<Duration>,
 
     /// Forget the statistics of the ramp once all users run
-    #[arg(long, env = "LOCUST_RESET_STATS", value_parser = BoolishValueParser::new(), help_heading = "Test")]
+    #[arg(long, env = "LOCUST_RESET_STATS", help_heading = "Test")]
     pub reset_stats: bool,
 
     /// Address to listen on for workers; * for all
@@ -155,7 +158,7 @@ pub struct Args {
     pub json: bool,
 
     /// Print no tables while the run goes on
-    #[arg(long, env = "LOCUST_ONLY_SUMMARY", value_parser = BoolishValueParser::new(), help_heading = "Output")]
+    #[arg(long, env = "LOCUST_ONLY_SUMMARY", help_heading = "Output")]
     pub only_summary: bool,
 
     /// Exit code when any request failed, whatever the criteria allow [default: 1, if no criterion is about failures]

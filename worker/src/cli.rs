@@ -24,7 +24,7 @@ use crate::{LocustOptions, WorkerConfig, new_worker_id};
 #[command(name = "sentinel-worker", version, max_term_width = 100)]
 pub struct Args {
     /// The master's address, such as master:5557, 10.0.0.7:5557 or [::1]:5557
-    #[arg(long, value_name = "HOST[:PORT]", env = "SENTINEL_MASTER", conflicts_with_all = ["master_host", "master_port"])]
+    #[arg(long, value_name = "HOST[:PORT]", conflicts_with_all = ["master_host", "master_port"])]
     master: Option<MasterAddress>,
 
     /// The master's host, as Locust names it [default: 127.0.0.1]
@@ -36,16 +36,20 @@ pub struct Args {
     master_port: Option<u16>,
 
     /// Threads that run users [default: one per core]
-    #[arg(long, value_name = "N", env = "SENTINEL_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
 
     /// What to speak to the master
-    #[arg(long, value_name = "PROTOCOL", env = "SENTINEL_PROTOCOL", value_enum, default_value_t)]
+    #[arg(long, value_name = "PROTOCOL", value_enum, default_value_t)]
     protocol: Protocol,
 
     /// The YAML scenario to run for a Locust master; a Sentinel master gives one itself
     #[arg(short = 'f', long, value_name = "FILE", env = "LOCUST_LOCUSTFILE")]
     locustfile: Option<PathBuf>,
+
+    /// Read more options from this file: lines of `option = value`, or TOML with a table [tool.sentinel]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 
     /// For a Locust master: forget the figures of the ramp once all users have been spawned
     #[arg(long, env = "LOCUST_RESET_STATS")]

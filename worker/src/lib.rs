@@ -33,6 +33,7 @@ pub mod log_tail;
 pub mod logging;
 mod machine;
 mod multipart;
+pub mod options;
 mod pacing;
 pub mod plan;
 mod request;

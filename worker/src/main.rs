@@ -2,13 +2,19 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use sentinel_common::member::Exit;
 use sentinel_worker::cli::Args;
+use sentinel_worker::options::stranger::OF_THE_MASTER;
+use sentinel_worker::options::{self, Said, Surroundings};
 use sentinel_worker::{LocustOptions, WorkerConfig, limits, logging, run_for_any, signals};
 
 fn main() -> ExitCode {
-    match start(Args::parse()) {
+    let words: Vec<_> = std::env::args_os().collect();
+    let said = match options::read::<Args>(&words, &Surroundings::of_process(), OF_THE_MASTER) {
+        Ok(said) => said,
+        Err(answer) => return options::answer(&answer),
+    };
+    match start(said) {
         Ok(exit) => tell(&exit),
         Err(error) => {
             eprintln!("sentinel-worker: {error:#}");
@@ -17,8 +23,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(args: Args) -> anyhow::Result<Exit> {
+fn start(Said { args, notes }: Said<Args>) -> anyhow::Result<Exit> {
     logging::init(args.loglevel, args.logfile.as_deref())?;
+    notes.iter().for_each(|note| tracing::warn!("{note}"));
     limits::raise_open_files();
     let (config, options) = args.into_config()?;
     // Users have threads of their own, so they can never keep this one from answering the master.
