@@ -40,8 +40,9 @@ use crate::cli::Args;
 use crate::console::Console;
 use crate::control::Command;
 use crate::inspect::Inspection;
+use crate::listener::BindError;
 use crate::local::LocalWorkers;
-use crate::settings::Settings;
+use crate::settings::{Settings, UsageError};
 use crate::transport::Hub;
 
 /// How long connections may take to end once the workers have had their time to leave. Peers that are no workers, or
@@ -50,11 +51,11 @@ const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Does what the command line says, and what `commands` say meanwhile, and returns the exit code.
 pub async fn run(args: Args, commands: mpsc::Receiver<Command>) -> u8 {
+    if let Err(misuse) = settings::check(&args) {
+        return refuse(&UsageError::from(misuse).into());
+    }
     if let Some(inspection) = Inspection::of(&args) {
-        return inspection.answer(&args).await.unwrap_or_else(|error| {
-            eprintln!("sentinel-master: {error:#}");
-            exit_code::USAGE
-        });
+        return inspection.answer(&args).await.unwrap_or_else(|error| refuse(&error));
     }
     match prepare(&args).await {
         Ok((settings, listener)) => match serve(settings, listener, commands).await {
@@ -64,11 +65,17 @@ pub async fn run(args: Args, commands: mpsc::Receiver<Command>) -> u8 {
                 exit_code::FAILURES
             }
         },
-        Err(error) => {
-            eprintln!("sentinel-master: {error:#}");
-            exit_code::USAGE
-        }
+        Err(error) => refuse(&error),
     }
+}
+
+/// Tells a mistake of whoever started the program; returns the exit code.
+fn refuse(error: &anyhow::Error) -> u8 {
+    eprintln!("sentinel-master: {error:#}");
+    if error.is::<BindError>() {
+        return exit_code::FAILURES;
+    }
+    error.downcast_ref().map_or(exit_code::USAGE, UsageError::exit_code)
 }
 
 /// Finds every mistake that can be found before anything starts.
@@ -85,7 +92,7 @@ async fn prepare(args: &Args) -> anyhow::Result<(Settings, tokio::net::TcpListen
     if let Some(target) = demo_host(args).await? {
         settings = Settings::resolve(args, run, seed, Some(&target))?;
     }
-    if !args.headless {
+    if !settings::is_headless(args) && !args.autostart {
         tracing::info!("There is no web page yet: going on as with --headless");
     }
     Ok((settings, listener))

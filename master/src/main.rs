@@ -19,6 +19,9 @@ fn main() -> ExitCode {
         Ok(said) => said,
         Err(answer) => return options::answer(&answer),
     };
+    if let Some(code) = said.args.about.answer::<Args>() {
+        return code;
+    }
     match start(said) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
@@ -29,7 +32,9 @@ fn main() -> ExitCode {
 }
 
 fn start(Said { args, notes }: Said<Args>) -> anyhow::Result<u8> {
-    logging::init(args.loglevel, args.logfile.as_deref())?;
+    if !args.skip_log_setup {
+        logging::init(args.loglevel, args.logfile.as_deref())?;
+    }
     notes.iter().for_each(|note| tracing::warn!("{note}"));
     limits::raise_open_files();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {

@@ -11,6 +11,7 @@ use sentinel_common::messages::{
     RowsRequest, RowsReturned, RunPlan, StatsReport, ToWorker, VARIABLES_BYTES_MAX, Wire, WorkerState,
 };
 use sentinel_common::rows::{RANGES_MAX, RowRange, SOURCE_NAME_BYTES_MAX, SOURCES_MAX};
+use sentinel_common::scenario::{Adjustments, BadEdits, ClassEdit};
 use sentinel_common::stats::{
     CoarseHistogram, Delivery, EntryDelta, EntryKey, ErrorDelta, ExceptionDelta, Overflow, RateDelta,
     SecondDelta, SparseHistogram, StatsDelta,
@@ -47,6 +48,9 @@ pub enum DecodeError {
     /// The files of a plan cannot be those of a run.
     #[error(transparent)]
     Files(#[from] BadFiles),
+    /// What is changed of the user classes cannot be.
+    #[error("edits of user classes: {0}")]
+    Edits(#[from] BadEdits),
     /// A checksum is not one of SHA-256.
     #[error("a checksum has 32 bytes, this one has {0}")]
     Checksum(usize),
@@ -228,6 +232,10 @@ impl Decode for v1::RunPlan {
             classes: decode_all(bounded("user classes", self.user_classes, MAX_NAMES)?)?,
             tags: decode_names("tags", self.tags)?,
             exclude_tags: decode_names("excluded tags", self.exclude_tags)?,
+            adjustments: Adjustments {
+                equal_weights: self.equal_weights,
+                edits: decode_edits(&self.class_edits)?,
+            },
             iterations: self.iterations,
             variables: decode_variables(self.variables)?,
             locust: LocustPlan::default(),
@@ -479,6 +487,13 @@ fn decode_name(what: &'static str, name: String) -> Result<String, DecodeError> 
 fn decode_names(what: &'static str, names: Vec<String>) -> Result<Vec<String>, DecodeError> {
     let names = bounded(what, names, MAX_NAMES)?;
     names.into_iter().map(|name| decode_name(what, name)).collect()
+}
+
+fn decode_edits(edits: &str) -> Result<Vec<ClassEdit>, DecodeError> {
+    match edits.is_empty() {
+        true => Ok(Vec::new()),
+        false => Ok(ClassEdit::parse_all(edits)?),
+    }
 }
 
 fn decode_variables(variables: String) -> Result<String, DecodeError> {

@@ -10,6 +10,7 @@ use sentinel_common::messages::{
     RowsReturned, RunPlan, StatsReport, ToWorker, WorkerState,
 };
 use sentinel_common::rows::RowRange;
+use sentinel_common::scenario::ClassEdit;
 use sentinel_common::stats::{
     Delivery, EntryDelta, ErrorDelta, ExceptionDelta, RateDelta, SecondDelta, StatsDelta,
 };
@@ -153,6 +154,8 @@ impl Encode for RunPlan {
             variables: self.variables,
             tags: self.tags,
             exclude_tags: self.exclude_tags,
+            equal_weights: self.adjustments.equal_weights,
+            class_edits: ClassEdit::to_text(&self.adjustments.edits),
             user_classes: self
                 .classes
                 .into_iter()

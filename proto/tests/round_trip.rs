@@ -19,6 +19,7 @@ use sentinel_common::messages::{
 };
 use sentinel_common::random::UserRng;
 use sentinel_common::rows::RowRange;
+use sentinel_common::scenario::{Adjustments, ClassEdit};
 use sentinel_common::stats::{
     Accumulator, Delivery, Overflow, PERCENTILES_TO_REPORT, Recorder, RunStats, Sample, StatsDelta,
 };
@@ -236,10 +237,22 @@ fn plan() -> impl Strategy<Value = RunPlan> {
     let clock = (span(), any::<u64>(), run_time());
     let names = || vec(text(), 0..3);
     let weight = option::of(prop_oneof![Just(0.0), 0.0..1e6]);
-    let choice = (vec((text(), weight), 0..3), names(), names(), option::of(any::<u64>()));
+    let edit =
+        (text(), option::of(0.0..1e6), option::of(any::<u32>()), option::of(text()), option::of(names()))
+            .prop_map(|(user_class_name, weight, fixed_count, host, tasks)| ClassEdit {
+                user_class_name,
+                weight,
+                fixed_count,
+                wait_time: host.clone(),
+                host,
+                tasks,
+            });
+    let adjustments = (any::<bool>(), vec(edit, 0..3))
+        .prop_map(|(equal_weights, edits)| Adjustments { equal_weights, edits });
+    let choice = (vec((text(), weight), 0..3), names(), names(), option::of(any::<u64>()), adjustments);
     (run_id(), scenario, clock, choice, (text(), files(), names())).prop_map(
         |(run, scenario, (stop_timeout, seed, run_time), choice, (variables, files, sources))| {
-            let (classes, tags, exclude_tags, iterations) = choice;
+            let (classes, tags, exclude_tags, iterations, adjustments) = choice;
             let (scenario_name, scenario, profile, host) = scenario;
             RunPlan {
                 run,
@@ -253,6 +266,7 @@ fn plan() -> impl Strategy<Value = RunPlan> {
                 classes,
                 tags,
                 exclude_tags,
+                adjustments,
                 iterations,
                 variables,
                 files,
@@ -549,6 +563,14 @@ fn plans_beyond_their_bounds_are_refused() {
     check(|it| class(it, f64::NAN), "the weight NaN is no weight");
     check(|it| class(it, f64::INFINITY), "the weight inf is no weight");
     check(|it| it.tags = vec![String::new(); 1_001], "tags: 1001 are more than 1000");
+    check(
+        |it| it.class_edits = "{".to_owned(),
+        "edits of user classes: EOF while parsing an object at line 1 column 1",
+    );
+    check(
+        |it| it.class_edits = " ".repeat((1 << 20) + 1),
+        "edits of user classes: it is longer than 1048576 bytes",
+    );
     check(|it| it.exclude_tags = vec!["x".repeat(1_025)], "excluded tags: 1025 are more than 1024");
     fn file(plan: &mut v1::RunPlan, name: &str, size_bytes: u64, checksum_bytes: usize) {
         let sha256 = vec![7; checksum_bytes];

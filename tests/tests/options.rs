@@ -196,8 +196,9 @@ fn each_program_knows_the_options_of_the_other() {
 #[test]
 fn variables_have_locusts_names() {
     let check = |long: &str, expected: &str| {
-        let options = known::of(&MasterArgs::command()).into_iter().chain(known::of(&WorkerArgs::command()));
-        let option = options.into_iter().find(|option| option.long == long).expect(long);
+        let mut options =
+            known::of(&MasterArgs::command()).into_iter().chain(known::of(&WorkerArgs::command()));
+        let option = options.find(|option| option.long == long).expect(long);
         assert_eq!(option.variables(), [format!("SENTINEL_{expected}"), format!("LOCUST_{expected}")]);
     };
     check("users", "USERS");
@@ -207,6 +208,9 @@ fn variables_have_locusts_names() {
     check("expect-workers-max-wait", "EXPECT_WORKERS_MAX_WAIT");
     check("seed", "SEED");
     check("threads", "THREADS");
+    check("master", "MODE_MASTER");
+    check("class-picker", "USERCLASS_PICKER");
+    check("otel", "ENABLE_OPENTELEMETRY");
 }
 
 #[test]
@@ -289,7 +293,7 @@ fn an_empty_variable_is_ignored_and_noted() {
 
 #[test]
 fn one_file_serves_both_programs() {
-    let text = "users = 3\nu = 3\nheadless = true\nmaster-host = 10.0.0.7\nthreads = 2\nloglevel = ERROR\n";
+    let text = "master = true\nusers = 3\nu = 3\nheadless = true\nmaster-host = 10.0.0.7\nthreads = 2\nloglevel = ERROR\n";
     let scene = || Scene::new().file("locust.conf", text);
     let (args, notes) = scene().read::<MasterArgs>(OF_THE_WORKER).unwrap();
     assert_eq!((args.users, args.headless, notes.is_empty()), (Some(3), true, true));
@@ -311,4 +315,45 @@ fn an_option_gives_way_to_one_that_excludes_it_and_comes_first() {
     let scene = Scene::new().file("locust.conf", "master-host = 10.0.0.7").words(&["--master", "10.0.0.8:1"]);
     let (config, _) = scene.read::<WorkerArgs>(OF_THE_MASTER).unwrap().0.into_config().unwrap();
     assert_eq!(config.master.to_string(), "10.0.0.8:1");
+}
+
+/// The long options of Locust 2.47.
+const LOCUSTS: &str = "help version locustfile config host users spawn-rate run-time list config-users web-host web-port \
+    web-base-path web-login tls-cert tls-key class-picker headless autostart autoquit headful web-host-display-name \
+    build-path web-auth legacy-ui expect-slaves slave master master-bind-host master-bind-port expect-workers \
+    expect-workers-max-wait enable-rebalancing worker master-host master-port processes tags exclude-tags csv \
+    csv-full-history print-stats only-summary reset-stats html json json-file skip-log-setup loglevel logfile \
+    show-task-ratio show-task-ratio-json exit-code-on-error stop-timeout equal-weights profile otel";
+
+/// Options of Locust that the master does not have yet.
+const OUTPUTS: [&str; 4] = ["csv", "csv-full-history", "html", "json-file"];
+
+#[test]
+fn what_abbreviates_an_option_of_locusts_abbreviates_it_here() {
+    let locusts: Vec<&str> = LOCUSTS.split_whitespace().collect();
+    let options = known::of(&MasterArgs::command()).into_iter().chain(known::of(&WorkerArgs::command()));
+    let ours: BTreeMap<String, Known> = options.map(|option| (option.long.clone(), option)).collect();
+    for long in locusts
+        .iter()
+        .filter(|long| !OUTPUTS.contains(*long) && !["help", "version", "config"].contains(*long))
+    {
+        let option = ours.get(*long).unwrap_or_else(|| panic!("--{long} is missing"));
+        for end in 1..long.len() {
+            let abbreviated = &long[..end];
+            let meant: Vec<_> = locusts.iter().filter(|other| other.starts_with(abbreviated)).collect();
+            if meant.len() > 1 {
+                continue;
+            }
+            let value = match option.kind {
+                Kind::Flag => String::new(),
+                _ if matches!(*long, "master-host" | "master-port") => "=7".to_owned(),
+                _ => format!("={}", values::<MasterArgs>(option, OF_THE_WORKER).0),
+            };
+            let understood = |name: &str| {
+                let scene = Scene::new().words(&[&format!("--{name}{value}")]);
+                scene.understood::<MasterArgs>(OF_THE_WORKER)
+            };
+            assert_eq!(understood(abbreviated), understood(long), "--{abbreviated} is --{long} to Locust");
+        }
+    }
 }

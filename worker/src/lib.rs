@@ -17,6 +17,7 @@ pub mod address;
 mod arrivals;
 pub mod cli;
 pub mod clock;
+pub mod config_users;
 pub mod dry_run;
 pub mod exchange;
 mod feeder;

@@ -1,9 +1,12 @@
 //! What may be wrong with what was typed.
 
 use sentinel_common::load::BadLoad;
-use sentinel_common::scenario::HostError;
+use sentinel_common::scenario::{HostError, SelectionError};
+use sentinel_common::verdict::exit_code;
+use sentinel_worker::config_users::ConfigUsersError;
 use thiserror::Error;
 
+use super::misuse::Misuse;
 use crate::definition::BadScenario;
 use crate::source::SourceError;
 use crate::user_classes::UserClassesError;
@@ -11,6 +14,15 @@ use crate::user_classes::UserClassesError;
 /// A mistake of whoever started the program, with the cure.
 #[derive(Debug, Error)]
 pub enum UsageError {
+    /// Options that cannot be.
+    #[error(transparent)]
+    Misuse(#[from] Misuse),
+    /// `--config-users` cannot be used.
+    #[error(transparent)]
+    ConfigUsers(#[from] ConfigUsersError),
+    /// `--config-users` names a class that does not run.
+    #[error("--config-users: there is no user class {0} among those that were named")]
+    ConfigUsersClass(String),
     /// There is nothing to run.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -56,4 +68,22 @@ pub enum UsageError {
         /// Where it could stand instead.
         hint: String,
     },
+}
+
+impl UsageError {
+    /// The exit code. Where Locust refuses the same, it is Locust's.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Misuse(misuse) => misuse.exit_code(),
+            Self::Source(SourceError::TooLarge | SourceError::NoDemo) => exit_code::USAGE,
+            Self::Source(_) | Self::Scenario(BadScenario::Selection(SelectionError::Class(_))) => {
+                exit_code::FAILURES
+            }
+            Self::ConfigUsers(error) => error.exit_code(),
+            Self::ConfigUsersClass(_) | Self::Scenario(BadScenario::Selection(SelectionError::Adjust(_))) => {
+                exit_code::MISMATCH
+            }
+            _ => exit_code::USAGE,
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use sentinel_common::load::Load;
 use sentinel_common::locust::Value;
 
+use super::misuse::is_headless;
 use crate::cli::Args;
 
 /// What Locust's workers are told of the command line, by Locust's names. Nothing here may be a secret: every worker
@@ -24,10 +25,10 @@ pub(super) fn parsed_options(
         ("num_users", Value::from(load.users)),
         ("spawn_rate", Value::from(load.spawn_rate.as_per_second())),
         ("run_time", load.run_time.map_or(Value::Nil, seconds)),
-        ("headless", Value::from(args.headless)),
+        ("headless", Value::from(is_headless(args))),
         ("master", Value::from(true)),
         ("expect_workers", Value::from(expect_workers as u64)),
-        ("expect_workers_max_wait", Value::from(args.expect_workers_max_wait)),
+        ("expect_workers_max_wait", Value::from(args.expect_workers_max_wait.unwrap_or(0))),
         ("enable_rebalancing", Value::from(args.enable_rebalancing)),
         ("tags", list(words(&args.tags))),
         ("exclude_tags", list(words(&args.exclude_tags))),

@@ -2,6 +2,7 @@
 
 mod error;
 mod for_locust;
+mod misuse;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use sentinel_common::preflight;
 use sentinel_common::shape::Shape;
 
 pub use self::error::UsageError;
+pub use self::misuse::{Misuse, check, is_headless};
 pub use self::plan::{check_hosts, scenario_of, selection_of};
 
 use self::for_locust::parsed_options;
@@ -59,6 +61,8 @@ pub struct Settings {
 pub struct Output {
     /// Tables while the run goes on.
     pub periodic: bool,
+    /// Tables and the verdict at the end.
+    pub tables: bool,
     /// Statistics as JSON on standard output at the end.
     pub json: bool,
 }
@@ -84,9 +88,10 @@ impl Settings {
             scenario, selection, classes, files, sources, shape, arrivals, load, criteria, host, ..
         } = plan;
         let Plan { mut notes, locustfile, placed, hooks, .. } = plan;
+        notes.splice(..0, misuse::notes(args));
         notes.extend(load_notes(args, &placed, shape.as_deref(), &load)?);
         let own_workers = usize::from(args.demo && scenario.text.is_some());
-        let local_workers = args.local_workers.map_or(own_workers, usize::from);
+        let local_workers = local_workers(args).unwrap_or(own_workers);
         let expect_workers = args.expect_workers.map_or(local_workers.max(1), usize::from);
         let spec = RunSpec {
             id: run,
@@ -102,6 +107,7 @@ impl Settings {
             named_classes: selection.classes,
             tags: selection.tags,
             exclude_tags: selection.exclude_tags,
+            adjustments: selection.adjustments,
             iterations: args.iterations,
             has_setup: hooks.setup,
             has_teardown: hooks.teardown,
@@ -114,9 +120,7 @@ impl Settings {
             spec,
             load,
             expect_workers,
-            max_wait: Some(args.expect_workers_max_wait)
-                .filter(|s| *s > 0)
-                .map(|s| Duration::from_secs(s.into())),
+            max_wait: args.expect_workers_max_wait.filter(|s| *s > 0).map(|s| Duration::from_secs(s.into())),
         };
         Ok(Self {
             autostart,
@@ -127,7 +131,11 @@ impl Settings {
             bind: bind(args),
             local_workers,
             rebalance_on_loss: args.enable_rebalancing,
-            output: Output { periodic: !args.only_summary, json: args.json },
+            output: Output {
+                periodic: !args.only_summary && !args.skip_log_setup,
+                tables: !args.skip_log_setup,
+                json: args.json,
+            },
             exit_code_on_error: args.exit_code_on_error,
         })
     }
@@ -161,6 +169,14 @@ fn load_notes(
         notes.push(format!("--users and --spawn-rate have no effect on {what}"));
     }
     Ok(notes)
+}
+
+/// The workers to run inside this process, if that is said: by our name for it, or by Locust's.
+fn local_workers(args: &Args) -> Option<usize> {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let processes = args.processes.filter(|processes| *processes != 0);
+    let processes = processes.map(|processes| usize::try_from(processes).unwrap_or_else(|_| cores()));
+    args.local_workers.map(usize::from).or(processes)
 }
 
 fn bind(args: &Args) -> (String, u16) {

@@ -10,8 +10,9 @@ use sentinel_common::files::FileStore;
 use sentinel_common::load::{BadLoad, Load};
 use sentinel_common::locust::{LocustfileReply, LocustfileSource};
 use sentinel_common::preflight;
-use sentinel_common::scenario::{Host, HostError, ProfileLoad, Scenario, Selection};
+use sentinel_common::scenario::{Adjustments, Host, HostError, ProfileLoad, Scenario, Selection};
 use sentinel_common::shape::Shape;
+use sentinel_worker::config_users::read_edits;
 
 use super::error::UsageError;
 use super::for_locust::words;
@@ -53,13 +54,20 @@ pub(super) fn named_classes(args: &Args) -> Result<Vec<NamedClass>, UserClassesE
 }
 
 /// What the command line selects of a scenario.
-pub(super) fn selection(args: &Args, named: &[NamedClass]) -> Selection {
-    Selection {
+///
+/// # Errors
+/// `--config-users` cannot be read.
+pub(super) fn selection(args: &Args, named: &[NamedClass]) -> Result<Selection, UsageError> {
+    Ok(Selection {
         profile: args.profile.clone(),
         classes: named.iter().map(|class| (class.name.clone(), class.weight)).collect(),
         tags: words(&args.tags),
         exclude_tags: words(&args.exclude_tags),
-    }
+        adjustments: Adjustments {
+            equal_weights: args.equal_weights,
+            edits: read_edits(&args.config_users)?,
+        },
+    })
 }
 
 /// What the command line selects of its scenario.
@@ -67,7 +75,7 @@ pub(super) fn selection(args: &Args, named: &[NamedClass]) -> Selection {
 /// # Errors
 /// The user classes are not named well.
 pub fn selection_of(args: &Args) -> Result<Selection, UsageError> {
-    Ok(selection(args, &named_classes(args)?))
+    selection(args, &named_classes(args)?)
 }
 
 /// Checks that every request of a scenario has a host to go to. `file` is where it could stand.
@@ -86,7 +94,7 @@ pub fn scenario_of(args: &Args) -> Result<(String, String, Definition), UsageErr
     let named = named_classes(args)?;
     match source::find(args.locustfile.as_deref(), args.demo, !named.is_empty())? {
         Source::Scenario { name, text, folder } => {
-            let definition = Definition::read(&name, &text, folder.as_deref(), &selection(args, &named))?;
+            let definition = Definition::read(&name, &text, folder.as_deref(), &selection(args, &named)?)?;
             Ok((name, text, definition))
         }
         Source::Locustfiles { name, .. } => Err(UsageError::Locustfile(name)),
@@ -102,7 +110,7 @@ pub(super) fn from_scenario(
     text: String,
     folder: Option<&Path>,
 ) -> Result<Plan, UsageError> {
-    let selection = selection(args, named);
+    let selection = selection(args, named)?;
     let definition = Definition::read(&name, &text, folder, &selection)?;
     let Definition { scenario, load: profile, files, sources, untagged } = definition;
     let load = load(args, profile)?;
@@ -142,7 +150,7 @@ pub(super) fn from_locustfiles(
     name: String,
     files: Vec<LocustfileSource>,
 ) -> Result<Plan, UsageError> {
-    if args.local_workers.is_some() {
+    if super::local_workers(args).is_some() {
         return Err(UsageError::LocalWorkers(name));
     }
     if args.iterations.is_some() {
@@ -155,11 +163,13 @@ pub(super) fn from_locustfiles(
         ),
         false => LocustfileReply::Sources(files),
     };
+    let selection = selection(args, named)?;
+    let (classes, notes) = adjusted(named, &selection.adjustments)?;
     Ok(Plan {
         scenario: ScenarioSource { name, text: None },
-        selection: selection(args, named),
-        classes: user_classes::class_specs(named),
-        placed: user_classes::class_specs(named),
+        selection,
+        placed: classes.clone(),
+        classes,
         files: Arc::default(),
         shape: None,
         arrivals: Vec::new(),
@@ -168,9 +178,37 @@ pub(super) fn from_locustfiles(
         load: load(args, ProfileLoad::default())?,
         criteria: Vec::new(),
         host: forced.map(|host| host.as_str().to_owned()),
-        notes: Vec::new(),
+        notes,
         locustfile,
     })
+}
+
+/// The classes of a locustfile as the command line changes them, and what it cannot change here.
+fn adjusted(
+    named: &[NamedClass],
+    adjustments: &Adjustments,
+) -> Result<(Vec<ClassSpec>, Vec<String>), UsageError> {
+    let mut classes = user_classes::class_specs(named);
+    let mut notes = Vec::new();
+    for edit in &adjustments.edits {
+        let class = classes.iter_mut().find(|class| class.name == edit.user_class_name);
+        let class = class.ok_or_else(|| UsageError::ConfigUsersClass(edit.user_class_name.clone()))?;
+        class.weight =
+            edit.weight.filter(|weight| weight.is_finite() && *weight >= 0.0).unwrap_or(class.weight);
+        class.fixed_count = edit.fixed_count.unwrap_or(class.fixed_count);
+        if edit.host.is_some() || edit.wait_time.is_some() || edit.tasks.is_some() {
+            notes.push(format!(
+                "--config-users: only weight and fixed_count of {} can be set here; give the workers the same option \
+                 for the rest",
+                class.name
+            ));
+        }
+    }
+    if adjustments.equal_weights {
+        classes.iter_mut().for_each(|class| class.weight = 1.0);
+        notes.push("--equal-weights: give the workers the same option, for the weights of tasks".to_owned());
+    }
+    Ok((classes, notes))
 }
 
 /// The command line before the profile, the profile before Locust's defaults.

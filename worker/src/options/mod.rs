@@ -12,6 +12,7 @@
 //! option. So clap checks all values alike, and an option needs nothing but its line in the clap command to be
 //! understood from everywhere.
 
+mod about;
 mod conf;
 pub mod known;
 mod setting;
@@ -30,6 +31,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, Error, Id, Parser};
 use sentinel_common::suggest::nearest;
 use sentinel_common::verdict::exit_code;
 
+pub use self::about::About;
 pub use self::surroundings::Surroundings;
 
 use self::known::{Kind, Known, Meaning};
