@@ -32,7 +32,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use sentinel_common::ids::RunId;
+use sentinel_common::local_run::LOCAL_RUN_AFTER;
 use sentinel_common::locust::LocustfileReply;
+use sentinel_common::report::Report;
 use sentinel_common::verdict::exit_code;
 use tokio::sync::{mpsc, oneshot};
 
@@ -131,10 +133,12 @@ async fn serve(
     let server = tokio::spawn(transport::serve(incoming.grpc, hub.clone(), shutdown));
     let locusts =
         tokio::spawn(transport::serve_locust(incoming.zmtp, hub.clone(), settings.locustfile.clone()));
-    let workers = LocalWorkers::start(settings.local_workers, listener::reachable(address))
+    let mut workers = LocalWorkers::start(settings.local_workers, listener::reachable(address))
         .context("failed to start local workers")?;
     let mut console = Console::new(settings.output);
-    let ended = control::run(settings, hub, events, commands, |report| console.progress(report)).await;
+    let progress = |report: &Report| console.progress(report);
+    let alone = || run_alone(&mut workers, listener::reachable(address));
+    let ended = control::run(settings, hub, events, commands, progress, alone).await;
     if let Some(report) = &ended.report {
         console.summary(report);
     }
@@ -153,6 +157,17 @@ async fn serve(
     Ok(ended.exit_code)
 }
 
+/// Makes the load in this process, as Locust without `--master` does.
+fn run_alone(workers: &mut LocalWorkers, master: std::net::SocketAddr) {
+    let waited = LOCAL_RUN_AFTER.as_secs();
+    tracing::info!(
+        "No worker has come within {waited} s, so one runs in this process; --master prevents that"
+    );
+    if let Err(error) = workers.add(1, master) {
+        tracing::error!("A local worker cannot begin: {error}");
+    }
+}
+
 fn announce(settings: &Settings, address: std::net::SocketAddr) {
     tracing::info!("Starting Sentinel {} master", env!("CARGO_PKG_VERSION"));
     let spec = &settings.autostart.spec;
@@ -167,8 +182,15 @@ fn announce(settings: &Settings, address: std::net::SocketAddr) {
     let expected = settings.autostart.expect_workers;
     if settings.local_workers < expected {
         let command = worker_command(settings, address);
+        let alone = match settings.local_run {
+            true => format!(
+                " (if none comes within {} s, one runs in this process; --master or --expect-workers prevents that)",
+                LOCAL_RUN_AFTER.as_secs()
+            ),
+            false => String::new(),
+        };
         tracing::info!(
-            "Waiting for workers to be ready, 0 of {expected} connected; start one with: {command}"
+            "Waiting for workers to be ready, 0 of {expected} connected; start one with: {command}{alone}"
         );
     }
 }

@@ -231,9 +231,12 @@ fn without_a_scenario_there_must_be_a_host() {
 fn without_a_scenario_users_ask_for_the_front_page() {
     let target = Target::start(&[]);
     let folder = tempfile::tempdir().expect("there is room for a folder");
-    let master =
-        start_in(folder.path(), &["--host", &target.url(), "--users", "5", "-r", "5", "-t", "2s", "-s", "2"]);
+    let master = start_in(
+        folder.path(),
+        &["--master", "--host", &target.url(), "--users", "5", "-r", "5", "-t", "2s", "-s", "2"],
+    );
     let hint = master.process.line("Waiting for workers to be ready, 0 of 1 connected");
+    assert!(!hint.text.contains("in this process"), "{}", hint.text);
     assert_eq!(hint.word_after("sentinel-worker --master "), master.address.to_string());
     let worker = Worker::start(master.address);
     let Exit { code, stderr, .. } = master.process.wait();
@@ -242,6 +245,21 @@ fn without_a_scenario_users_ask_for_the_front_page() {
     let served = target.served();
     assert!(served["/"] >= 5 && served.len() == 1, "{served:?}");
     assert_eq!(worker.process.wait().code, Some(0));
+}
+
+#[test]
+fn a_run_without_workers_is_made_in_the_masters_process() {
+    let target = Target::start(&[]);
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    // What a job says to Locust.
+    let job = ["--host", &target.url(), "-u", "3", "-r", "3", "-t", "1s", "-s", "5"];
+    let master = start_in(folder.path(), &job);
+    let hint = master.process.line("Waiting for workers to be ready, 0 of 1 connected");
+    assert!(hint.text.contains("--master or --expect-workers prevents that"), "{}", hint.text);
+    let Exit { code, stderr, .. } = master.process.wait();
+    assert_eq!(code, Some(0), "{stderr}");
+    assert_eq!(stderr.matches("so one runs in this process; --master prevents that").count(), 1, "{stderr}");
+    assert!(target.served()["/"] >= 3, "{:?}", target.served());
 }
 
 #[test]

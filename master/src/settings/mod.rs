@@ -48,6 +48,8 @@ pub struct Settings {
     pub bind: (String, u16),
     /// Workers to run inside this process.
     pub local_workers: usize,
+    /// Run one there if nobody else's comes.
+    pub local_run: bool,
     /// On a loss, place all users anew.
     pub rebalance_on_loss: bool,
     /// What to print.
@@ -90,7 +92,8 @@ impl Settings {
         let Plan { mut notes, locustfile, placed, hooks, .. } = plan;
         notes.splice(..0, misuse::notes(args));
         notes.extend(load_notes(args, &placed, shape.as_deref(), &load)?);
-        let own_workers = usize::from(args.demo && scenario.text.is_some());
+        let has_text = scenario.text.is_some();
+        let own_workers = usize::from(args.demo && has_text);
         let local_workers = local_workers(args).unwrap_or(own_workers);
         let expect_workers = args.expect_workers.map_or(local_workers.max(1), usize::from);
         let spec = RunSpec {
@@ -130,6 +133,7 @@ impl Settings {
             locustfile: Arc::new(locustfile),
             bind: bind(args),
             local_workers,
+            local_run: has_text && may_run_alone(args),
             rebalance_on_loss: args.enable_rebalancing,
             output: Output {
                 periodic: !args.only_summary && !args.skip_log_setup,
@@ -177,6 +181,15 @@ fn local_workers(args: &Args) -> Option<usize> {
     let processes = args.processes.filter(|processes| *processes != 0);
     let processes = processes.map(|processes| usize::try_from(processes).unwrap_or_else(|_| cores()));
     args.local_workers.map(usize::from).or(processes)
+}
+
+/// Whether nothing says that workers will come, so that a run that is to start by itself would wait for ever. Locust
+/// makes the load itself then.
+fn may_run_alone(args: &Args) -> bool {
+    let starts = misuse::is_headless(args) || args.autostart;
+    let waits = args.master || args.expect_workers.is_some() || args.expect_workers_max_wait.is_some();
+    let has_own = args.demo || args.local_workers.is_some() || args.processes.is_some();
+    starts && !waits && !has_own
 }
 
 fn bind(args: &Args) -> (String, u16) {

@@ -108,6 +108,22 @@ fn local_workers_are_expected_unless_told_otherwise() {
 }
 
 #[test]
+fn a_master_runs_alone_where_nothing_says_that_workers_will_come() {
+    let alone = |args: &[&str]| resolve(SCENARIO, &[&["-u", "5"], args].concat()).unwrap().local_run;
+    assert!(alone(&["--headless"]) && alone(&["--autostart"]) && alone(&["--headful", "--autostart"]));
+    assert!(!alone(&[]) && !alone(&["--headless", "--headful"]));
+    for prevented in [
+        &["--master"] as &[&str],
+        &["--expect-workers", "1"],
+        &["--expect-workers-max-wait", "60"],
+        &["--local-workers", "1"],
+        &["--processes", "2"],
+    ] {
+        assert!(!alone(&[&["--headless"], prevented].concat()), "{prevented:?}");
+    }
+}
+
+#[test]
 fn files_that_are_no_scenarios_are_refused() {
     let error = |file: &str| {
         let args = Args::try_parse_from(["sentinel-master", "-f", file]).unwrap();
