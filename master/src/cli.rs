@@ -39,21 +39,21 @@ pub struct Args {
     )]
     pub locustfile: Option<PathBuf>,
 
-    /// Read more options from this file: lines of `option = value`, or TOML with a table [tool.sentinel]
+    /// Read more options from this file, of lines `option = value` or with a TOML table [tool.sentinel]
     #[arg(long, value_name = "FILE", help_heading = "Test")]
     pub config: Option<PathBuf>,
 
-    /// Run these user classes with these weights. A locustfile needs it, a scenario has classes of its own
+    /// Run these user classes, such as Reader:3,Writer; a locustfile needs it
     #[arg(
         long,
-        value_name = "NAME[:WEIGHT],...",
+        value_name = "CLASSES",
         env = "LOCUST_USER_CLASSES",
         conflicts_with = "classes",
         help_heading = "Test"
     )]
     pub user_classes: Option<String>,
 
-    /// Change user classes: JSON such as '{"user_class_name": "Buyer", "weight": 3}', or a file *.json
+    /// Change user classes by JSON such as {"user_class_name": "Buyer", "weight": 3}, or a file *.json
     #[arg(long, value_name = "JSON", num_args = 0.., env = "LOCUST_CONFIG_USERS", help_heading = "Test")]
     pub config_users: Vec<String>,
 
@@ -69,7 +69,7 @@ pub struct Args {
     #[arg(short = 'E', long, value_name = "TAG", num_args = 0.., env = "LOCUST_EXCLUDE_TAGS", help_heading = "Test")]
     pub exclude_tags: Vec<String>,
 
-    /// Base URL of the target, such as http://localhost:8000; takes the place of every host in the scenario
+    /// Base URL of the target, such as http://localhost:8000, before every host in the scenario
     #[arg(short = 'H', long, value_name = "URL", env = "LOCUST_HOST", help_heading = "Test")]
     pub host: Option<String>,
 
@@ -159,7 +159,7 @@ pub struct Args {
     pub expect_workers: Option<u16>,
 
     /// Give up if they are not there after this many seconds; 0 to wait for ever [default: 0]
-    #[arg(long, value_name = "SECONDS", env = "LOCUST_EXPECT_WORKERS_MAX_WAIT", help_heading = "Workers")]
+    #[arg(long, value_name = "SECS", env = "LOCUST_EXPECT_WORKERS_MAX_WAIT", help_heading = "Workers")]
     pub expect_workers_max_wait: Option<u32>,
 
     /// When a worker is lost, place all users anew as Locust does, instead of only those that were lost
@@ -216,7 +216,7 @@ pub struct Args {
     /// Exit so many seconds after a run of --autostart has ended; -1 for never [default: -1]
     #[arg(
         long,
-        value_name = "SECONDS",
+        value_name = "SECS",
         env = "LOCUST_AUTOQUIT",
         allow_negative_numbers = true,
         help_heading = "Web page"

@@ -7,6 +7,7 @@ use std::fmt::Debug;
 use std::fs;
 
 use clap::{CommandFactory, Parser};
+use sentinel_common::verdict::exit_code;
 use sentinel_worker::options::known::{self, Kind, Known};
 use sentinel_worker::options::stranger::{self, OF_THE_MASTER, OF_THE_WORKER, Stranger};
 use sentinel_worker::options::{Surroundings, read};
@@ -355,5 +356,37 @@ fn what_abbreviates_an_option_of_locusts_abbreviates_it_here() {
             };
             assert_eq!(understood(abbreviated), understood(long), "--{abbreviated} is --{long} to Locust");
         }
+    }
+}
+
+#[test]
+fn every_option_and_its_variable_are_documented() {
+    let docs = include_str!("../../docs/command-line.md");
+    let (master, worker) = docs.split_once("\n## sentinel-worker\n").expect("a section for each program");
+    for (text, command) in [(master, MasterArgs::command()), (worker, WorkerArgs::command())] {
+        let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| `")).collect();
+        let said = |row: &str, word: &str| {
+            row.split(|c: char| !c.is_alphanumeric() && !"-_".contains(c)).any(|it| it == word)
+        };
+        for option in known::of(&command) {
+            let row = rows.iter().find(|row| said(row, &format!("--{}", option.long)));
+            let row = row
+                .unwrap_or_else(|| panic!("--{} of {} is not in a table", option.long, command.get_name()));
+            let suffix = option.variables()[0].replace("SENTINEL_", "");
+            assert!(said(row, &suffix), "no {suffix} in: {row}");
+            if let Some(letter) = option.short() {
+                assert!(row.contains(&format!("`-{letter}`")), "no -{letter} in: {row}");
+            }
+        }
+    }
+    for code in [
+        exit_code::OK,
+        exit_code::FAILURES,
+        exit_code::USAGE,
+        exit_code::CRITERION_FAILED,
+        exit_code::INVALID,
+        exit_code::MISMATCH,
+    ] {
+        assert!(docs.contains(&format!("\n| {code} | ")), "exit code {code}");
     }
 }

@@ -78,18 +78,19 @@ mod tests {
     use super::*;
 
     /// What Locust 2.47 makes of a line, measured with its own parser.
-    fn check(line: &str, expected: Option<(&str, Value)>) {
+    fn check(line: &str, expected: Option<(&str, &Value)>) {
         let found = parse("locust.conf", line).unwrap().pop();
-        let found = found.as_ref().map(|setting| (setting.key.as_str(), setting.value.clone()));
+        let found = found.as_ref().map(|setting| (setting.key.as_str(), &setting.value));
         assert_eq!(found, expected, "{line:?}");
     }
 
     fn text(line: &str, key: &str, value: &str) {
-        check(line, Some((key, Value::Text(value.to_owned()))));
+        check(line, Some((key, &Value::Text(value.to_owned()))));
     }
 
     fn list(line: &str, key: &str, values: &[&str]) {
-        check(line, Some((key, Value::List(values.iter().map(|value| (*value).to_owned()).collect()))));
+        let values = values.iter().map(|value| (*value).to_owned()).collect();
+        check(line, Some((key, &Value::List(values))));
     }
 
     #[test]
