@@ -11,7 +11,7 @@ use sentinel_common::messages::{
     RowsRequest, RowsReturned, RunPlan, StatsReport, ToWorker, VARIABLES_BYTES_MAX, Wire, WorkerState,
 };
 use sentinel_common::rows::{RANGES_MAX, RowRange, SOURCE_NAME_BYTES_MAX, SOURCES_MAX};
-use sentinel_common::scenario::{Adjustments, BadEdits, ClassEdit};
+use sentinel_common::scenario::{Adjustments, ClassEdit};
 use sentinel_common::stats::{
     CoarseHistogram, Delivery, EntryDelta, EntryKey, ErrorDelta, ExceptionDelta, Overflow, RateDelta,
     SecondDelta, SparseHistogram, StatsDelta,
@@ -48,9 +48,6 @@ pub enum DecodeError {
     /// The files of a plan cannot be those of a run.
     #[error(transparent)]
     Files(#[from] BadFiles),
-    /// What is changed of the user classes cannot be.
-    #[error("edits of user classes: {0}")]
-    Edits(#[from] BadEdits),
     /// A checksum is not one of SHA-256.
     #[error("a checksum has 32 bytes, this one has {0}")]
     Checksum(usize),
@@ -234,7 +231,7 @@ impl Decode for v1::RunPlan {
             exclude_tags: decode_names("excluded tags", self.exclude_tags)?,
             adjustments: Adjustments {
                 equal_weights: self.equal_weights,
-                edits: decode_edits(&self.class_edits)?,
+                edits: decode_all(bounded("edits of user classes", self.class_edits, MAX_NAMES)?)?,
             },
             iterations: self.iterations,
             variables: decode_variables(self.variables)?,
@@ -306,6 +303,24 @@ impl Decode for v1::NamedClass {
             Some(weight) if !(weight >= 0.0 && weight.is_finite()) => Err(DecodeError::Weight(weight)),
             weight => Ok((name, weight)),
         }
+    }
+}
+
+impl Decode for v1::ClassEdit {
+    type Domain = ClassEdit;
+
+    fn decode(self) -> Result<ClassEdit, DecodeError> {
+        let text = |what, text: Option<String>| text.map(|text| decode_name(what, text)).transpose();
+        let (user_class_name, weight) =
+            v1::NamedClass { name: self.user_class_name, weight: self.weight }.decode()?;
+        Ok(ClassEdit {
+            user_class_name,
+            weight,
+            fixed_count: self.fixed_count,
+            host: text("a host", self.host)?,
+            wait_time: text("a wait time", self.wait_time)?,
+            tasks: self.tasks.map(|tasks| decode_names("tasks", tasks.names)).transpose()?,
+        })
     }
 }
 
@@ -487,13 +502,6 @@ fn decode_name(what: &'static str, name: String) -> Result<String, DecodeError> 
 fn decode_names(what: &'static str, names: Vec<String>) -> Result<Vec<String>, DecodeError> {
     let names = bounded(what, names, MAX_NAMES)?;
     names.into_iter().map(|name| decode_name(what, name)).collect()
-}
-
-fn decode_edits(edits: &str) -> Result<Vec<ClassEdit>, DecodeError> {
-    match edits.is_empty() {
-        true => Ok(Vec::new()),
-        false => Ok(ClassEdit::parse_all(edits)?),
-    }
 }
 
 fn decode_variables(variables: String) -> Result<String, DecodeError> {

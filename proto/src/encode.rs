@@ -155,7 +155,7 @@ impl Encode for RunPlan {
             tags: self.tags,
             exclude_tags: self.exclude_tags,
             equal_weights: self.adjustments.equal_weights,
-            class_edits: ClassEdit::to_text(&self.adjustments.edits),
+            class_edits: self.adjustments.edits.into_iter().map(Encode::encode).collect(),
             user_classes: self
                 .classes
                 .into_iter()
@@ -165,6 +165,16 @@ impl Encode for RunPlan {
             files: self.files.into_iter().map(Encode::encode).collect(),
             sources: self.sources,
         }
+    }
+}
+
+impl Encode for ClassEdit {
+    type Wire = v1::ClassEdit;
+
+    fn encode(self) -> v1::ClassEdit {
+        let Self { user_class_name, weight, fixed_count, host, wait_time, tasks } = self;
+        let tasks = tasks.map(|names| v1::TaskNames { names });
+        v1::ClassEdit { user_class_name, weight, fixed_count, host, wait_time, tasks }
     }
 }
 

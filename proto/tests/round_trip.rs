@@ -564,12 +564,19 @@ fn plans_beyond_their_bounds_are_refused() {
     check(|it| class(it, f64::INFINITY), "the weight inf is no weight");
     check(|it| it.tags = vec![String::new(); 1_001], "tags: 1001 are more than 1000");
     check(
-        |it| it.class_edits = "{".to_owned(),
-        "edits of user classes: EOF while parsing an object at line 1 column 1",
+        |it| it.class_edits = vec![v1::ClassEdit { weight: Some(-1.0), ..v1::ClassEdit::default() }],
+        "the weight -1 is no weight",
     );
     check(
-        |it| it.class_edits = " ".repeat((1 << 20) + 1),
-        "edits of user classes: it is longer than 1048576 bytes",
+        |it| {
+            let tasks = Some(v1::TaskNames { names: vec![String::new(); 1_001] });
+            it.class_edits = vec![v1::ClassEdit { tasks, ..v1::ClassEdit::default() }];
+        },
+        "tasks: 1001 are more than 1000",
+    );
+    check(
+        |it| it.class_edits = vec![v1::ClassEdit::default(); 1_001],
+        "edits of user classes: 1001 are more than 1000",
     );
     check(|it| it.exclude_tags = vec!["x".repeat(1_025)], "excluded tags: 1025 are more than 1024");
     fn file(plan: &mut v1::RunPlan, name: &str, size_bytes: u64, checksum_bytes: usize) {

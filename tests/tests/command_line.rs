@@ -192,6 +192,35 @@ fn the_load_of_a_run_may_come_from_variables_and_files_alone() {
 }
 
 #[test]
+fn classes_run_as_they_are_changed_from_outside() {
+    let target = Target::start(&[]);
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let scenario = "\
+users:
+  Changed:
+    wait_time: constant(0.1)
+    tasks:
+      - { name: kept, steps: [{ get: /health }] }
+      - { name: left, weight: 9, steps: [{ get: /left }] }
+  Gone:
+    tasks: [{ name: gone, steps: [{ get: /gone }] }]
+";
+    fs::write(folder.path().join("test.yaml"), scenario).expect("there is room for a file");
+    let edits =
+        r#"[{"user_class_name": "Changed", "tasks": ["kept"]}, {"user_class_name": "Gone", "weight": 0}]"#;
+    fs::write(folder.path().join("edits.json"), edits).expect("there is room for a file");
+    let load = ["-f", "test.yaml", "--host", &target.url(), "-u", "4", "-r", "4", "-t", "1s", "-s", "5"];
+    let changed = ["--local-workers", "1", "--config-users", "edits.json", "--equal-weights"];
+    let weighed = start_in(folder.path(), &[&load[..], &changed[..4]].concat()).process.wait();
+    assert_eq!(weighed.code, Some(0), "{}", weighed.stderr);
+    assert_eq!(target.served().keys().collect::<Vec<_>>(), ["/health"], "{}", weighed.stderr);
+    // Equal weights bring back the class that had none.
+    let equal = start_in(folder.path(), &[&load[..], &changed].concat()).process.wait();
+    assert_eq!(equal.code, Some(1), "{}", equal.stderr);
+    assert!(equal.stderr.contains("GET /gone") && !equal.stderr.contains("GET /left"), "{}", equal.stderr);
+}
+
+#[test]
 fn without_log_setup_nothing_is_said_but_what_is_asked_for() {
     let target = Target::start(&[]);
     let folder = tempfile::tempdir().expect("there is room for a folder");

@@ -49,7 +49,7 @@ fn questions_about_what_is_not_there_are_refused() {
     check(1, &["-f", "login.yaml", "--list", "WebUsr"], "did you mean WebUser?");
     check(2, &["-f", "tags.yaml", "--list", "-T", "nothing"], "no task is left");
     check(1, &["-f", "missing.yaml", "--list"], "cannot read missing.yaml");
-    check(2, &["-f", "locustfile.py", "--list", "--user-classes", "A"], "locustfile.py");
+    check(1, &["-f", "locustfile.py", "--list", "--user-classes", "A"], "locustfile.py");
     check(2, &["-f", "login.yaml", "--list", "--dry-run"], "cannot be used with");
 }
 

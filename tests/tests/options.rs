@@ -360,6 +360,18 @@ fn what_abbreviates_an_option_of_locusts_abbreviates_it_here() {
 }
 
 #[test]
+fn the_files_in_the_document_are_read() {
+    let docs = include_str!("../../docs/command-line.md");
+    for (language, name) in [("```ini\n", "sentinel.conf"), ("```toml\n", "pyproject.toml")] {
+        let (_, rest) = docs.split_once(language).expect("an example");
+        let (example, _) = rest.split_once("```").expect("the end of the example");
+        let (args, notes) = Scene::new().file(name, example).read::<MasterArgs>(OF_THE_WORKER).unwrap();
+        assert_eq!((args.users, args.headless, args.only_summary), (Some(100), true, false), "{name}");
+        assert_eq!((args.tags, notes), (vec!["fast".to_owned(), "cheap".to_owned()], Vec::new()), "{name}");
+    }
+}
+
+#[test]
 fn every_option_and_its_variable_are_documented() {
     let docs = include_str!("../../docs/command-line.md");
     let (master, worker) = docs.split_once("\n## sentinel-worker\n").expect("a section for each program");

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 
-use sentinel_common::scenario::{BadEdits, ClassEdit, EDITS_BYTES_MAX};
+use sentinel_common::scenario::{BadEdits, ClassEdit, EDITS_BYTES_MAX, EDITS_MAX};
 use sentinel_common::verdict::exit_code;
 use thiserror::Error;
 
@@ -51,6 +51,9 @@ pub fn read_edits(values: &[String]) -> Result<Vec<ClassEdit>, ConfigUsersError>
         };
         let bad = |error| ConfigUsersError::Bad { value: value.clone(), error };
         edits.extend(ClassEdit::parse_all(&text).map_err(bad)?);
+        if edits.len() > EDITS_MAX {
+            return Err(ConfigUsersError::Bad { value: value.clone(), error: BadEdits::TooMany });
+        }
     }
     Ok(edits)
 }

@@ -2,7 +2,7 @@
 //!
 //! The master adjusts to know what it coordinates, every worker adjusts the same to run it.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use thiserror::Error;
 
 use super::class::UserClass;
@@ -15,6 +15,9 @@ use crate::wait::{WaitTime, WaitTimeError};
 /// The longest text of edits, in bytes.
 pub const EDITS_BYTES_MAX: usize = 1 << 20;
 
+/// The most edits.
+pub const EDITS_MAX: usize = 1_000;
+
 /// What is changed of the user classes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Adjustments {
@@ -25,25 +28,25 @@ pub struct Adjustments {
 }
 
 /// What is changed of one class; what is absent stays.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClassEdit {
     /// The class.
     pub user_class_name: String,
     /// Its weight; at least 0.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub weight: Option<f64>,
     /// Exactly this many users; 0 means that the weight counts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub fixed_count: Option<u32>,
     /// The base URL of its requests.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub host: Option<String>,
     /// The wait between two tasks, as a scenario says it, such as `between(1, 5)`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub wait_time: Option<String>,
     /// The names of the tasks to keep.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub tasks: Option<Vec<String>>,
 }
 
@@ -53,6 +56,9 @@ pub enum BadEdits {
     /// It is too long.
     #[error("it is longer than {EDITS_BYTES_MAX} bytes")]
     TooLong,
+    /// There are too many.
+    #[error("it changes more than {EDITS_MAX} classes")]
+    TooMany,
     /// It is no JSON.
     #[error("{0}")]
     Json(String),
@@ -118,15 +124,6 @@ impl ClassEdit {
             true => serde_json::from_str(text).map_err(bad),
             false => Ok(vec![serde_json::from_str(text).map_err(bad)?]),
         }
-    }
-
-    /// The text that [`ClassEdit::parse_all`] reads; empty for no edits.
-    pub fn to_text(edits: &[Self]) -> String {
-        if edits.is_empty() {
-            return String::new();
-        }
-        // Numbers are finite here and keys are texts, so nothing can go wrong.
-        serde_json::to_string(edits).unwrap_or_default()
     }
 }
 
@@ -223,8 +220,6 @@ users:
         assert_eq!((reader.weight, reader.fixed_count, reader.tasks.len()), (7.0, 0, 1));
         assert_eq!(scenario.host_of(reader).map(Host::as_str), Some("http://a"));
         assert_eq!((writer.fixed_count, writer.wait_time), (2, WaitTime::parse("constant(3)").unwrap()));
-        let edits = ClassEdit::parse_all(text).unwrap();
-        assert_eq!(ClassEdit::parse_all(&ClassEdit::to_text(&edits)), Ok(edits));
     }
 
     #[test]

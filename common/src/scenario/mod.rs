@@ -134,7 +134,7 @@ mod walk;
 
 pub use minijinja::Value;
 
-pub use self::adjust::{AdjustError, Adjustments, BadEdits, ClassEdit, EDITS_BYTES_MAX};
+pub use self::adjust::{AdjustError, Adjustments, BadEdits, ClassEdit, EDITS_BYTES_MAX, EDITS_MAX};
 pub use self::answer::Answer;
 pub use self::capture::Capture;
 pub use self::class::{Group, Order, Task, TaskBody, Tasks, UserClass};
