@@ -128,8 +128,8 @@ fn values<A: Parser + Debug>(option: &Known, strangers: &[Stranger]) -> (String,
     let nothing = Scene::new().understood::<A>(strangers).expect("nothing is no mistake");
     let mut found: Vec<(&str, String)> = Vec::new();
     for value in [
-        "2", "3", "2s", "http://a", "http://b", "/a", "/b", "a", "b", "ERROR", "DEBUG", "grpc", "locust",
-        "zsh", "bash",
+        "2", "3", "2s", "http://a", "http://b", "/a", "/b", "a", "b", "ERROR", "DEBUG", "50%", "60%",
+        "p95 < 2s", "p95 < 3s", "grpc", "locust", "zsh", "bash",
     ] {
         let scene = Scene::new().say(Place::CommandLine, option, value);
         let Ok(understood) = scene.understood::<A>(strangers) else { continue };

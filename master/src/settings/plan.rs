@@ -89,7 +89,7 @@ pub fn check_hosts(args: &Args, scenario: &Scenario, file: &str) -> Result<(), U
 /// The scenario of the command line, for those who want to look at it only.
 ///
 /// # Errors
-/// As for [`Settings::resolve`]; a locustfile cannot be looked into.
+/// As for [`Settings::resolve`](super::Settings::resolve); a locustfile cannot be looked into.
 pub fn scenario_of(args: &Args) -> Result<(String, String, Definition), UsageError> {
     let named = named_classes(args)?;
     match source::find(args.locustfile.as_deref(), args.demo, !named.is_empty())? {
