@@ -51,6 +51,7 @@ pub mod guest;
 pub mod http;
 pub mod ids;
 pub mod load;
+pub mod local_run;
 pub mod locust;
 pub mod locust_stats;
 pub mod locust_worker;

@@ -12,6 +12,7 @@ use crate::files::{Checksum, FileChunk, FileRef};
 use crate::ids::{Generation, RunId, WorkerId};
 use crate::locust::Value;
 use crate::rows::RowRange;
+use crate::scenario::Adjustments;
 use crate::stats::StatsDelta;
 use crate::time::RunTime;
 
@@ -340,6 +341,8 @@ pub struct RunPlan {
     pub tags: Vec<String>,
     /// Tasks with one of these tags do not run.
     pub exclude_tags: Vec<String>,
+    /// What is changed of the user classes.
+    pub adjustments: Adjustments,
     /// How many iterations the whole cluster makes, if that is limited.
     pub iterations: Option<u64>,
     /// The variables that every user begins with, as a JSON object.

@@ -112,14 +112,17 @@ pub mod exit_code {
     /// The run passed.
     pub const OK: u8 = 0;
     /// Requests failed (unless `--exit-code-on-error` says otherwise), or the run could not be made: no workers in
-    /// time, a file that cannot be written.
+    /// time, a file that is not there or cannot be written, a user class that nobody knows, a port that is taken.
     pub const FAILURES: u8 = 1;
-    /// The command line or the scenario has mistakes.
+    /// The options or the scenario have mistakes.
     pub const USAGE: u8 = 2;
     /// A criterion was not met.
     pub const CRITERION_FAILED: u8 = 3;
     /// The planned load was not delivered.
     pub const INVALID: u8 = 4;
+    /// What Locust tells by -1: a program that is to be master and worker, `--config-users` that does not fit the user
+    /// classes, a worker that never reached its master.
+    pub const MISMATCH: u8 = 255;
 }
 
 #[cfg(test)]

@@ -319,6 +319,7 @@ impl World {
             named_classes: Vec::new(),
             tags: Vec::new(),
             exclude_tags: Vec::new(),
+            adjustments: sentinel_common::scenario::Adjustments::default(),
             iterations: None,
             has_setup: false,
             has_teardown: false,

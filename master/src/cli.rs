@@ -4,31 +4,64 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use clap::builder::BoolishValueParser;
 use sentinel_common::criteria::Criterion;
 use sentinel_common::delivered::parse_floor;
 use sentinel_common::timespan::parse_timespan;
 use sentinel_worker::logging::LogLevel;
+use sentinel_worker::options::About;
+
+/// What stands below the options.
+const AFTER_HELP: &str = "\
+Without -f, the scenario is sentinel.yaml or locustfile.yaml of the current folder; with neither, users request / on \
+--host.
+
+Every option can also be set by a variable, SENTINEL_USERS or LOCUST_USERS, and in sentinel.conf, locust.conf or \
+pyproject.toml; the command line comes first.
+
+Exit codes: 0 passed, 1 requests failed or no run was made, 2 bad usage, \
+3 a criterion was not met, 4 the planned load was not delivered, 255 programs or classes that do not fit together. \
+See docs/command-line.md.";
 
 /// Coordinates workers that load a target, and reports what they measured.
-///
-/// Takes sentinel.yaml or locustfile.yaml from the current folder unless -f names another scenario; with neither,
-/// users request / on --host. Exit codes: 0 passed, 1 requests failed or no workers came, 2 bad usage, 3 a criterion
-/// was not met, 4 the planned load was not delivered.
 #[derive(Debug, Parser)]
-#[command(name = "sentinel-master", version, max_term_width = 100)]
+#[command(name = "sentinel-master", version, disable_help_flag = true, disable_version_flag = true, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Args {
     /// Run only these user classes of the scenario
     #[arg(value_name = "USER_CLASSES", help_heading = "Test")]
     pub classes: Vec<String>,
 
     /// The scenario; or locustfiles with commas in between, for workers of Locust's
-    #[arg(short = 'f', long, value_name = "FILE", env = "LOCUST_LOCUSTFILE", help_heading = "Test")]
+    #[arg(
+        short = 'f',
+        long,
+        alias = "loc",
+        value_name = "FILE",
+        env = "LOCUST_LOCUSTFILE",
+        help_heading = "Test"
+    )]
     pub locustfile: Option<PathBuf>,
 
-    /// Run these user classes with these weights. A locustfile needs it, a scenario has classes of its own
-    #[arg(long, value_name = "NAME[:WEIGHT],...", env = "LOCUST_USER_CLASSES", help_heading = "Test")]
+    /// Read more options from this file, of lines `option = value` or with a TOML table [tool.sentinel]
+    #[arg(long, value_name = "FILE", help_heading = "Test")]
+    pub config: Option<PathBuf>,
+
+    /// Run these user classes, such as Reader:3,Writer; a locustfile needs it
+    #[arg(
+        long,
+        value_name = "CLASSES",
+        env = "LOCUST_USER_CLASSES",
+        conflicts_with = "classes",
+        help_heading = "Test"
+    )]
     pub user_classes: Option<String>,
+
+    /// Change user classes by JSON such as {"user_class_name": "Buyer", "weight": 3}, or a file *.json
+    #[arg(long, value_name = "JSON", num_args = 0.., env = "LOCUST_CONFIG_USERS", help_heading = "Test")]
+    pub config_users: Vec<String>,
+
+    /// Give every user class and every task the weight 1
+    #[arg(long, help_heading = "Test")]
+    pub equal_weights: bool,
 
     /// Run only tasks with one of these tags
     #[arg(short = 'T', long, value_name = "TAG", num_args = 0.., env = "LOCUST_TAGS", help_heading = "Test")]
@@ -38,7 +71,7 @@ pub struct Args {
     #[arg(short = 'E', long, value_name = "TAG", num_args = 0.., env = "LOCUST_EXCLUDE_TAGS", help_heading = "Test")]
     pub exclude_tags: Vec<String>,
 
-    /// Base URL of the target, such as http://localhost:8000; takes the place of every host in the scenario
+    /// Base URL of the target, such as http://localhost:8000, before every host in the scenario
     #[arg(short = 'H', long, value_name = "URL", env = "LOCUST_HOST", help_heading = "Test")]
     pub host: Option<String>,
 
@@ -46,6 +79,7 @@ pub struct Args {
     #[arg(
         short = 'u',
         long,
+        aliases = ["u", "us", "use", "user"],
         value_name = "N",
         env = "LOCUST_USERS",
         allow_negative_numbers = true,
@@ -73,24 +107,40 @@ pub struct Args {
     pub iterations: Option<u64>,
 
     /// Take users, spawn rate, run time and more from this profile of the scenario; options override it
-    #[arg(long, value_name = "NAME", env = "SENTINEL_PROFILE", help_heading = "Test")]
+    #[arg(long, value_name = "NAME", help_heading = "Test")]
     pub profile: Option<String>,
 
     /// Draw the random values of templates, tasks and waits from this seed, to repeat a run [default: a new one]
-    #[arg(long, value_name = "N", env = "SENTINEL_SEED", help_heading = "Test")]
+    #[arg(long, value_name = "N", help_heading = "Test")]
     pub seed: Option<u64>,
 
     /// Run without the web page: start as soon as the workers are there, end when the run ends
-    #[arg(long, env = "LOCUST_HEADLESS", value_parser = BoolishValueParser::new(), help_heading = "Test")]
+    #[arg(long, env = "LOCUST_HEADLESS", help_heading = "Test")]
     pub headless: bool,
+
+    /// Start at once, with the web page open meanwhile
+    #[arg(long, env = "LOCUST_AUTOSTART", help_heading = "Test")]
+    pub autostart: bool,
+
+    /// Take --headless back
+    #[arg(long, env = "LOCUST_HEADFUL", hide = true, help_heading = "Test")]
+    pub headful: bool,
 
     /// How long tasks may go on when users are stopped, in whole seconds [default: 0]
     #[arg(short = 's', long, value_name = "TIME", env = "LOCUST_STOP_TIMEOUT", value_parser = parse_timespan, help_heading = "Test")]
     pub stop_timeout: Option<Duration>,
 
     /// Forget the statistics of the ramp once all users run
-    #[arg(long, env = "LOCUST_RESET_STATS", value_parser = BoolishValueParser::new(), help_heading = "Test")]
+    #[arg(long, env = "LOCUST_RESET_STATS", help_heading = "Test")]
     pub reset_stats: bool,
+
+    /// Wait for workers, and never make the load in this process
+    #[arg(long, env = "LOCUST_MODE_MASTER", help_heading = "Workers")]
+    pub master: bool,
+
+    /// Be a worker, which is another program here
+    #[arg(long, env = "LOCUST_MODE_WORKER", hide = true, help_heading = "Workers")]
+    pub worker: bool,
 
     /// Address to listen on for workers; * for all
     #[arg(
@@ -110,15 +160,9 @@ pub struct Args {
     #[arg(long, value_name = "N", env = "LOCUST_EXPECT_WORKERS", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Workers")]
     pub expect_workers: Option<u16>,
 
-    /// Give up if they are not there after this many seconds; 0 to wait for ever
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        env = "LOCUST_EXPECT_WORKERS_MAX_WAIT",
-        default_value_t = 0,
-        help_heading = "Workers"
-    )]
-    pub expect_workers_max_wait: u32,
+    /// Give up if they are not there after this many seconds; 0 to wait for ever [default: 0]
+    #[arg(long, value_name = "SECS", env = "LOCUST_EXPECT_WORKERS_MAX_WAIT", help_heading = "Workers")]
+    pub expect_workers_max_wait: Option<u32>,
 
     /// When a worker is lost, place all users anew as Locust does, instead of only those that were lost
     #[arg(long, help_heading = "Workers")]
@@ -128,9 +172,88 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64), help_heading = "Workers")]
     pub local_workers: Option<u16>,
 
+    /// The same by Locust's name; -1 for one per core
+    #[arg(
+        long,
+        value_name = "N",
+        env = "LOCUST_PROCESSES",
+        conflicts_with = "local_workers",
+        allow_negative_numbers = true,
+        help_heading = "Workers"
+    )]
+    pub processes: Option<i32>,
+
     /// Try Sentinel out: load a fraud inference API that runs inside this process, with a local worker
     #[arg(long, help_heading = "Workers")]
     pub demo: bool,
+
+    /// Address of the web page; * for all
+    #[arg(long, value_name = "ADDRESS", env = "LOCUST_WEB_HOST", help_heading = "Web page")]
+    pub web_host: Option<String>,
+
+    /// Port of the web page [default: 8089]
+    #[arg(short = 'P', long, value_name = "PORT", env = "LOCUST_WEB_PORT", help_heading = "Web page")]
+    pub web_port: Option<u16>,
+
+    /// What its paths begin with, such as /load
+    #[arg(long, value_name = "PATH", env = "LOCUST_WEB_BASE_PATH", help_heading = "Web page")]
+    pub web_base_path: Option<String>,
+
+    /// Let only people in who have logged in
+    #[arg(long, env = "LOCUST_WEB_LOGIN", help_heading = "Web page")]
+    pub web_login: bool,
+
+    /// Certificate with which it is served by HTTPS; needs --tls-key
+    #[arg(long, value_name = "FILE", env = "LOCUST_TLS_CERT", help_heading = "Web page")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The key of --tls-cert
+    #[arg(long, value_name = "FILE", env = "LOCUST_TLS_KEY", help_heading = "Web page")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Let people choose user classes there
+    #[arg(long, env = "LOCUST_USERCLASS_PICKER", help_heading = "Web page")]
+    pub class_picker: bool,
+
+    /// Exit so many seconds after a run of --autostart has ended; -1 for never [default: -1]
+    #[arg(
+        long,
+        value_name = "SECS",
+        env = "LOCUST_AUTOQUIT",
+        allow_negative_numbers = true,
+        help_heading = "Web page"
+    )]
+    pub autoquit: Option<i64>,
+
+    /// The host in the address that is logged
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "LOCUST_WEB_HOST_DISPLAY_NAME",
+        hide = true,
+        help_heading = "Web page"
+    )]
+    pub web_host_display_name: Option<String>,
+
+    /// A folder with another page
+    #[arg(long, value_name = "FOLDER", env = "LOCUST_BUILD_PATH", hide = true, help_heading = "Web page")]
+    pub build_path: Option<PathBuf>,
+
+    /// Removed from Locust
+    #[arg(long, value_name = "USER:PASSWORD", env = "LOCUST_WEB_AUTH", hide = true)]
+    pub web_auth: Option<String>,
+
+    /// Removed from Locust
+    #[arg(long, env = "LOCUST_LEGACY_UI", hide = true)]
+    pub legacy_ui: bool,
+
+    /// Removed from Locust
+    #[arg(long, hide = true)]
+    pub expect_slaves: bool,
+
+    /// Removed from Locust
+    #[arg(long, hide = true)]
+    pub slave: bool,
 
     /// Print the JSON Schema of scenario files, for editors, and exit
     #[arg(long, group = "inspection", help_heading = "Scenario")]
@@ -153,19 +276,23 @@ pub struct Args {
     pub show_task_ratio_json: bool,
 
     /// What the run must satisfy, such as "p95 < 100ms"; may be given several times, beside those of the scenario
-    #[arg(long, value_name = "CRITERION", env = "SENTINEL_CHECK", value_parser = Criterion::parse, allow_hyphen_values = true, help_heading = "Verdict")]
+    #[arg(long, value_name = "CRITERION", value_parser = Criterion::parse, allow_hyphen_values = true, help_heading = "Verdict")]
     pub check: Vec<Criterion>,
 
-    /// Judge nothing (INVALID) if less than this share of the planned load ran over any 10 s
-    #[arg(long, value_name = "SHARE", env = "SENTINEL_MIN_DELIVERED", value_parser = parse_floor, default_value = "95%", help_heading = "Verdict")]
-    pub min_delivered: f64,
+    /// Judge nothing (INVALID) if less than this share of the planned load ran over any 10 s [default: 95%]
+    #[arg(long, value_name = "SHARE", value_parser = parse_floor, help_heading = "Verdict")]
+    pub min_delivered: Option<f64>,
 
     /// Print the final statistics as JSON to standard output
     #[arg(long, help_heading = "Output")]
     pub json: bool,
 
+    /// Print tables while the run goes on, also beside the web page
+    #[arg(long, aliases = ["pri", "prin", "print", "print-", "print-s"], env = "LOCUST_PRINT_STATS", help_heading = "Output")]
+    pub print_stats: bool,
+
     /// Print no tables while the run goes on
-    #[arg(long, env = "LOCUST_ONLY_SUMMARY", value_parser = BoolishValueParser::new(), help_heading = "Output")]
+    #[arg(long, env = "LOCUST_ONLY_SUMMARY", help_heading = "Output")]
     pub only_summary: bool,
 
     /// Exit code when any request failed, whatever the criteria allow [default: 1, if no criterion is about failures]
@@ -179,13 +306,25 @@ pub struct Args {
         value_name = "LEVEL",
         env = "LOCUST_LOGLEVEL",
         default_value = "INFO",
-        help_heading = "Output"
+        help_heading = "Logging"
     )]
     pub loglevel: LogLevel,
 
     /// Write the log to this file instead of standard error; tables still go there
-    #[arg(long, value_name = "FILE", env = "LOCUST_LOGFILE", help_heading = "Output")]
+    #[arg(long, value_name = "FILE", env = "LOCUST_LOGFILE", help_heading = "Logging")]
     pub logfile: Option<PathBuf>,
+
+    /// Write no log and no tables
+    #[arg(long, env = "LOCUST_SKIP_LOG_SETUP", help_heading = "Logging")]
+    pub skip_log_setup: bool,
+
+    /// Send traces and metrics by OpenTelemetry; not available yet
+    #[arg(long, env = "LOCUST_ENABLE_OPENTELEMETRY", help_heading = "Logging")]
+    pub otel: bool,
+
+    /// Questions about the program itself.
+    #[command(flatten)]
+    pub about: About,
 }
 
 #[cfg(test)]

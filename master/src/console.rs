@@ -42,7 +42,9 @@ impl Console {
         text.push_str(&percentile_table(report, self.width));
         text.push_str(&error_report(report, self.width).unwrap_or_default());
         text.push_str(&verdict_block(report));
-        print(&text);
+        if self.output.tables {
+            print(&text);
+        }
         if self.output.json {
             // A reader that has gone away has read enough.
             let _ = writeln!(io::stdout(), "{}", locust_json(report));

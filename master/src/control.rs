@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sentinel_common::coordinator::{Coordinator, Effect, Notice, Outcome, Phase, Policy};
 use sentinel_common::dispatch::SpawnRate;
+use sentinel_common::local_run::LocalRun;
 use sentinel_common::report::{Detail, Frame, Report};
 use sentinel_common::time::Moment;
 use sentinel_common::verdict::exit_code;
@@ -58,7 +59,7 @@ pub struct Ended {
 }
 
 /// The master at work. See the module's documentation.
-struct Control<P> {
+struct Control<P, L> {
     coordinator: Coordinator,
     hub: Arc<Hub>,
     events: mpsc::Receiver<HubEvent>,
@@ -67,18 +68,22 @@ struct Control<P> {
     settings: Settings,
     progress: P,
     next_progress: Moment,
+    local_run: LocalRun,
+    start_local_worker: L,
     interrupted: bool,
     aborted: bool,
 }
 
 /// Runs what `settings` say with the workers that come through `hub`. Every second of the run, `progress` is
-/// shown where it stands, and `commands` are carried out.
+/// shown where it stands, and `commands` are carried out. If nobody's worker comes where one may run inside this process,
+/// `start_local_worker` starts it.
 pub async fn run(
     settings: Settings,
     hub: Arc<Hub>,
     events: mpsc::Receiver<HubEvent>,
     commands: mpsc::Receiver<Command>,
     progress: impl FnMut(&Report),
+    start_local_worker: impl FnMut(),
 ) -> Ended {
     let clock = LocalClock::start();
     let mut control = Control {
@@ -91,6 +96,8 @@ pub async fn run(
         commands,
         clock,
         next_progress: clock.now() + PROGRESS_INTERVAL,
+        local_run: LocalRun::new(settings.local_run, clock.now()),
+        start_local_worker,
         settings,
         progress,
         interrupted: false,
@@ -105,7 +112,7 @@ pub async fn run(
     Ended { report, exit_code: failed.or(judged).unwrap_or(exit_code::FAILURES), aborted: control.aborted }
 }
 
-impl<P: FnMut(&Report)> Control<P> {
+impl<P: FnMut(&Report), L: FnMut()> Control<P, L> {
     /// Goes on until the run is over. Returns an exit code if there is none to make from a report.
     async fn until_outcome(&mut self) -> Option<u8> {
         loop {
@@ -135,7 +142,8 @@ impl<P: FnMut(&Report)> Control<P> {
     }
 
     async fn next_event(&mut self) -> Event {
-        let wake = self.coordinator.poll_timeout().unwrap_or(Moment::MAX).min(self.next_progress);
+        let timeouts = [self.coordinator.poll_timeout(), self.local_run.poll_timeout()];
+        let wake = timeouts.into_iter().flatten().fold(self.next_progress, Moment::min);
         tokio::select! {
             Some(event) = self.events.recv() => Event::Hub(event),
             Some(command) = self.commands.recv() => Event::Command(command),
@@ -158,6 +166,9 @@ impl<P: FnMut(&Report)> Control<P> {
         // Events may come faster than timers get their turn, so these are looked at after every event.
         if self.coordinator.poll_timeout().is_some_and(|at| at <= now) {
             self.coordinator.handle_timeout(now);
+        }
+        if self.local_run.is_due(now, !self.coordinator.roster().is_empty()) && !self.interrupted {
+            (self.start_local_worker)();
         }
         if self.next_progress <= now {
             self.next_progress = now + PROGRESS_INTERVAL;

@@ -97,6 +97,7 @@ async fn run_dry(args: &Args, name: String, text: String, definition: Definition
         classes: selection.classes,
         tags: selection.tags,
         exclude_tags: selection.exclude_tags,
+        adjustments: selection.adjustments,
         iterations: None,
         variables: NO_VARIABLES.to_owned(),
         files: definition.files.files().to_vec(),

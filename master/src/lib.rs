@@ -34,7 +34,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use sentinel_common::ids::RunId;
+use sentinel_common::local_run::LOCAL_RUN_AFTER;
 use sentinel_common::locust::LocustfileReply;
+use sentinel_common::report::Report;
 use sentinel_common::verdict::exit_code;
 use tokio::sync::{mpsc, oneshot};
 
@@ -42,8 +44,9 @@ use crate::cli::Args;
 use crate::console::Console;
 use crate::control::Command;
 use crate::inspect::Inspection;
+use crate::listener::BindError;
 use crate::local::LocalWorkers;
-use crate::settings::Settings;
+use crate::settings::{Settings, UsageError};
 use crate::terminal::Terminal;
 use crate::transport::Hub;
 
@@ -53,11 +56,11 @@ const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Does what the command line says, and what `commands` say meanwhile, shows it on `terminal`, and returns the exit code.
 pub async fn run(args: Args, commands: mpsc::Receiver<Command>, terminal: Terminal) -> u8 {
+    if let Err(misuse) = settings::check(&args) {
+        return refuse(&UsageError::from(misuse).into());
+    }
     if let Some(inspection) = Inspection::of(&args) {
-        return inspection.answer(&args).await.unwrap_or_else(|error| {
-            eprintln!("sentinel-master: {error:#}");
-            exit_code::USAGE
-        });
+        return inspection.answer(&args).await.unwrap_or_else(|error| refuse(&error));
     }
     match prepare(&args).await {
         Ok((settings, listener)) => match serve(settings, listener, commands, &terminal).await {
@@ -67,11 +70,17 @@ pub async fn run(args: Args, commands: mpsc::Receiver<Command>, terminal: Termin
                 exit_code::FAILURES
             }
         },
-        Err(error) => {
-            eprintln!("sentinel-master: {error:#}");
-            exit_code::USAGE
-        }
+        Err(error) => refuse(&error),
     }
+}
+
+/// Tells a mistake of whoever started the program; returns the exit code.
+fn refuse(error: &anyhow::Error) -> u8 {
+    eprintln!("sentinel-master: {error:#}");
+    if error.is::<BindError>() {
+        return exit_code::FAILURES;
+    }
+    error.downcast_ref().map_or(exit_code::USAGE, UsageError::exit_code)
 }
 
 /// Finds every mistake that can be found before anything starts.
@@ -88,7 +97,7 @@ async fn prepare(args: &Args) -> anyhow::Result<(Settings, tokio::net::TcpListen
     if let Some(target) = demo_host(args).await? {
         settings = Settings::resolve(args, run, seed, Some(&target))?;
     }
-    if !args.headless {
+    if !settings::is_headless(args) && !args.autostart {
         tracing::info!("There is no web page yet: going on as with --headless");
     }
     Ok((settings, listener))
@@ -128,16 +137,17 @@ async fn serve(
     let server = tokio::spawn(transport::serve(incoming.grpc, hub.clone(), shutdown));
     let locusts =
         tokio::spawn(transport::serve_locust(incoming.zmtp, hub.clone(), settings.locustfile.clone()));
-    let workers = LocalWorkers::start(settings.local_workers, listener::reachable(address))
+    let mut workers = LocalWorkers::start(settings.local_workers, listener::reachable(address))
         .context("failed to start local workers")?;
     let mut console = Console::new(settings.output);
     let at_work = terminal.start(settings.output.periodic);
-    let ended = control::run(settings, hub, events, commands, |report| {
+    let progress = |report: &Report| {
         if !terminal.show(report) {
             console.progress(report);
         }
-    })
-    .await;
+    };
+    let alone = || run_alone(&mut workers, listener::reachable(address));
+    let ended = control::run(settings, hub, events, commands, progress, alone).await;
     drop(at_work);
     if let Some(report) = &ended.report {
         console.summary(report);
@@ -157,6 +167,17 @@ async fn serve(
     Ok(ended.exit_code)
 }
 
+/// Makes the load in this process, as Locust without `--master` does.
+fn run_alone(workers: &mut LocalWorkers, master: std::net::SocketAddr) {
+    let waited = LOCAL_RUN_AFTER.as_secs();
+    tracing::info!(
+        "No worker has come within {waited} s, so one runs in this process; --master prevents that"
+    );
+    if let Err(error) = workers.add(1, master) {
+        tracing::error!("A local worker cannot begin: {error}");
+    }
+}
+
 fn announce(settings: &Settings, address: std::net::SocketAddr) {
     tracing::info!("Starting Sentinel {} master", env!("CARGO_PKG_VERSION"));
     let spec = &settings.autostart.spec;
@@ -171,8 +192,15 @@ fn announce(settings: &Settings, address: std::net::SocketAddr) {
     let expected = settings.autostart.expect_workers;
     if settings.local_workers < expected {
         let command = worker_command(settings, address);
+        let alone = match settings.local_run {
+            true => format!(
+                " (if none comes within {} s, one runs in this process; --master or --expect-workers prevents that)",
+                LOCAL_RUN_AFTER.as_secs()
+            ),
+            false => String::new(),
+        };
         tracing::info!(
-            "Waiting for workers to be ready, 0 of {expected} connected; start one with: {command}"
+            "Waiting for workers to be ready, 0 of {expected} connected; start one with: {command}{alone}"
         );
     }
 }

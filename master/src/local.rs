@@ -20,15 +20,24 @@ impl LocalWorkers {
     /// # Errors
     /// The system gives no thread.
     pub fn start(count: usize, master: SocketAddr) -> std::io::Result<Self> {
-        let cores = thread::available_parallelism().map_or(1, usize::from);
         let mut workers = Self::default();
-        for index in 0..count {
-            let master = MasterAddress { host: master.ip().to_string(), port: master.port() };
-            let config = WorkerConfig { id: new_worker_id(), master, threads: (cores / count).max(1) };
-            let name = format!("worker-{index}");
-            workers.threads.push(thread::Builder::new().name(name).spawn(move || work(config))?);
+        for _ in 0..count {
+            workers.add(count, master)?;
         }
         Ok(workers)
+    }
+
+    /// Starts one more, which shares this machine's cores with so many in all.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn add(&mut self, all: usize, master: SocketAddr) -> std::io::Result<()> {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let master = MasterAddress { host: master.ip().to_string(), port: master.port() };
+        let config = WorkerConfig { id: new_worker_id(), master, threads: (cores / all.max(1)).max(1) };
+        let name = format!("worker-{}", self.threads.len());
+        self.threads.push(thread::Builder::new().name(name).spawn(move || work(config))?);
+        Ok(())
     }
 
     /// Waits until all have ended. They have been sent home, so this takes no longer than a drain.

@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use sentinel_common::verdict::exit_code;
 use sentinel_master::cli::Args;
 use sentinel_master::control::Command;
 use sentinel_master::terminal::Terminal;
+use sentinel_worker::options::stranger::OF_THE_WORKER;
+use sentinel_worker::options::{self, Said, Surroundings};
 use sentinel_worker::{limits, logging, signals};
 use tokio::sync::mpsc;
 
@@ -14,7 +15,15 @@ use tokio::sync::mpsc;
 const COMMAND_QUEUE: usize = 4;
 
 fn main() -> ExitCode {
-    match start(Args::parse()) {
+    let words: Vec<_> = std::env::args_os().collect();
+    let said = match options::read::<Args>(&words, &Surroundings::of_process(), OF_THE_WORKER) {
+        Ok(said) => said,
+        Err(answer) => return options::answer(&answer),
+    };
+    if let Some(code) = said.args.about.answer::<Args>() {
+        return code;
+    }
+    match start(said) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("sentinel-master: {error:#}");
@@ -23,10 +32,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(args: Args) -> anyhow::Result<u8> {
+fn start(Said { args, notes }: Said<Args>) -> anyhow::Result<u8> {
     let (tell, commands) = mpsc::channel(COMMAND_QUEUE);
     let terminal = Terminal::of_process(tell.clone());
-    logging::init(args.loglevel, args.logfile.as_deref(), terminal.log())?;
+    if !args.skip_log_setup {
+        logging::init(args.loglevel, args.logfile.as_deref(), terminal.log())?;
+    }
+    notes.iter().for_each(|note| tracing::warn!("{note}"));
     limits::raise_open_files();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let mut interrupts = signals::watch()?;

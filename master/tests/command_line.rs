@@ -26,16 +26,18 @@ fn its_help_has_sections_and_explains_the_exit_codes() {
         assert!(help.contains(section), "no {section:?} in {help}");
     }
     let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    for told in ["2 bad usage", "4 the planned load was not delivered", "[env: LOCUST_USERS=]", "--demo"] {
+    for told in
+        ["2 bad usage", "4 the planned load was not delivered", "SENTINEL_USERS or LOCUST_USERS", "--demo"]
+    {
         assert!(words.contains(told), "no {told:?} in {help}");
     }
 }
 
 #[test]
 fn a_mistake_is_one_message_that_names_it() {
-    let check = |args: &[&str], expected: &str| {
+    let check_code = |exit: i32, args: &[&str], expected: &str| {
         let (code, stdout, stderr) = run(args);
-        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{args:?}: {stderr}");
+        assert_eq!((code, stdout.as_str()), (Some(exit), ""), "{args:?}: {stderr}");
         assert_eq!(
             stderr.matches("error: ").count() + stderr.matches("sentinel-master: ").count(),
             1,
@@ -43,12 +45,38 @@ fn a_mistake_is_one_message_that_names_it() {
         );
         assert!(stderr.contains(expected), "{args:?}: no {expected:?} in {stderr}");
     };
+    let check = |args: &[&str], expected: &str| check_code(2, args, expected);
     check(&["--no-such-option"], "--no-such-option");
     check(&["--users", "many"], "many");
     check(&["-t", "1.5m"], "--run-time");
-    check(&["-f", "/does/not/exist.yaml"], "cannot read /does/not/exist.yaml");
-    check(&["-f", "locustfile.py"], "--user-classes WebsiteUser");
-    check(&["-f", "notes.txt"], "neither a YAML scenario");
+    check_code(1, &["-f", "/does/not/exist.yaml"], "cannot read /does/not/exist.yaml");
+    check_code(1, &["-f", "locustfile.py"], "--user-classes WebsiteUser");
+    check_code(1, &["-f", "notes.txt"], "neither a YAML scenario");
     check(&["--user-classes", "A:x"], "Name:weight");
     check(&["--demo", "-u", "0"], "at least 1, got 0");
+}
+
+#[test]
+fn its_help_fits_the_terminal() {
+    for (columns, widest) in [("80", 80), ("100", 100), ("200", 100)] {
+        let output = Command::new(env!("CARGO_BIN_EXE_sentinel-master"))
+            .arg("--help")
+            .env("COLUMNS", columns)
+            .output();
+        let help = String::from_utf8(output.expect("the binary runs").stdout).expect("help is text");
+        let longest = help.lines().max_by_key(|line| line.chars().count()).expect("help has lines");
+        assert!(longest.chars().count() <= widest, "at {columns} columns: {longest}");
+    }
+}
+
+#[test]
+fn completions_and_the_manual_page_know_the_options() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let (code, script, stderr) = run(&["--completions", shell]);
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{shell}");
+        assert!(script.contains("spawn-rate") && script.contains("sentinel-master"), "{shell}: {script}");
+    }
+    let (code, page, _) = run(&["--man-page"]);
+    assert_eq!(code, Some(0));
+    assert!(page.contains(".TH sentinel-master") && page.contains("spawn\\-rate"), "{page}");
 }

@@ -12,6 +12,7 @@ use sentinel_common::messages::{
     WorkerState,
 };
 use sentinel_common::rows::{RANGES_MAX, RowRange, SOURCE_NAME_BYTES_MAX, SOURCES_MAX};
+use sentinel_common::scenario::{Adjustments, ClassEdit};
 use sentinel_common::stats::{
     CoarseHistogram, Delivery, EntryDelta, EntryKey, ErrorDelta, ExceptionDelta, Iterations, Overflow,
     RateDelta, SecondDelta, SparseHistogram, StatsDelta,
@@ -238,6 +239,10 @@ impl Decode for v1::RunPlan {
             classes: decode_all(bounded("user classes", self.user_classes, MAX_NAMES)?)?,
             tags: decode_names("tags", self.tags)?,
             exclude_tags: decode_names("excluded tags", self.exclude_tags)?,
+            adjustments: Adjustments {
+                equal_weights: self.equal_weights,
+                edits: decode_all(bounded("edits of user classes", self.class_edits, MAX_NAMES)?)?,
+            },
             iterations: self.iterations,
             variables: decode_variables(self.variables)?,
             locust: LocustPlan::default(),
@@ -308,6 +313,24 @@ impl Decode for v1::NamedClass {
             Some(weight) if !(weight >= 0.0 && weight.is_finite()) => Err(DecodeError::Weight(weight)),
             weight => Ok((name, weight)),
         }
+    }
+}
+
+impl Decode for v1::ClassEdit {
+    type Domain = ClassEdit;
+
+    fn decode(self) -> Result<ClassEdit, DecodeError> {
+        let text = |what, text: Option<String>| text.map(|text| decode_name(what, text)).transpose();
+        let (user_class_name, weight) =
+            v1::NamedClass { name: self.user_class_name, weight: self.weight }.decode()?;
+        Ok(ClassEdit {
+            user_class_name,
+            weight,
+            fixed_count: self.fixed_count,
+            host: text("a host", self.host)?,
+            wait_time: text("a wait time", self.wait_time)?,
+            tasks: self.tasks.map(|tasks| decode_names("tasks", tasks.names)).transpose()?,
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use sentinel_common::messages::{
     RowsReturned, RunPlan, StatsReport, ToWorker, WorkerState,
 };
 use sentinel_common::rows::RowRange;
+use sentinel_common::scenario::ClassEdit;
 use sentinel_common::stats::{
     Delivery, EntryDelta, ErrorDelta, ExceptionDelta, Iterations, RateDelta, SecondDelta, StatsDelta,
 };
@@ -158,6 +159,8 @@ impl Encode for RunPlan {
             variables: self.variables,
             tags: self.tags,
             exclude_tags: self.exclude_tags,
+            equal_weights: self.adjustments.equal_weights,
+            class_edits: self.adjustments.edits.into_iter().map(Encode::encode).collect(),
             user_classes: self
                 .classes
                 .into_iter()
@@ -167,6 +170,16 @@ impl Encode for RunPlan {
             files: self.files.into_iter().map(Encode::encode).collect(),
             sources: self.sources,
         }
+    }
+}
+
+impl Encode for ClassEdit {
+    type Wire = v1::ClassEdit;
+
+    fn encode(self) -> v1::ClassEdit {
+        let Self { user_class_name, weight, fixed_count, host, wait_time, tasks } = self;
+        let tasks = tasks.map(|names| v1::TaskNames { names });
+        v1::ClassEdit { user_class_name, weight, fixed_count, host, wait_time, tasks }
     }
 }
 

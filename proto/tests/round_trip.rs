@@ -19,6 +19,7 @@ use sentinel_common::messages::{
 };
 use sentinel_common::random::UserRng;
 use sentinel_common::rows::RowRange;
+use sentinel_common::scenario::{Adjustments, ClassEdit};
 use sentinel_common::stats::{
     Accumulator, Delivery, Overflow, PERCENTILES_TO_REPORT, Recorder, RunStats, Sample, StatsDelta,
 };
@@ -243,10 +244,22 @@ fn plan() -> impl Strategy<Value = RunPlan> {
     let clock = (span(), any::<u64>(), run_time());
     let names = || vec(text(), 0..3);
     let weight = option::of(prop_oneof![Just(0.0), 0.0..1e6]);
-    let choice = (vec((text(), weight), 0..3), names(), names(), option::of(any::<u64>()));
+    let edit =
+        (text(), option::of(0.0..1e6), option::of(any::<u32>()), option::of(text()), option::of(names()))
+            .prop_map(|(user_class_name, weight, fixed_count, host, tasks)| ClassEdit {
+                user_class_name,
+                weight,
+                fixed_count,
+                wait_time: host.clone(),
+                host,
+                tasks,
+            });
+    let adjustments = (any::<bool>(), vec(edit, 0..3))
+        .prop_map(|(equal_weights, edits)| Adjustments { equal_weights, edits });
+    let choice = (vec((text(), weight), 0..3), names(), names(), option::of(any::<u64>()), adjustments);
     (run_id(), scenario, clock, choice, (text(), files(), names())).prop_map(
         |(run, scenario, (stop_timeout, seed, run_time), choice, (variables, files, sources))| {
-            let (classes, tags, exclude_tags, iterations) = choice;
+            let (classes, tags, exclude_tags, iterations, adjustments) = choice;
             let (scenario_name, scenario, profile, host) = scenario;
             RunPlan {
                 run,
@@ -260,6 +273,7 @@ fn plan() -> impl Strategy<Value = RunPlan> {
                 classes,
                 tags,
                 exclude_tags,
+                adjustments,
                 iterations,
                 variables,
                 files,
@@ -560,6 +574,21 @@ fn plans_beyond_their_bounds_are_refused() {
     check(|it| class(it, f64::NAN), "the weight NaN is no weight");
     check(|it| class(it, f64::INFINITY), "the weight inf is no weight");
     check(|it| it.tags = vec![String::new(); 1_001], "tags: 1001 are more than 1000");
+    check(
+        |it| it.class_edits = vec![v1::ClassEdit { weight: Some(-1.0), ..v1::ClassEdit::default() }],
+        "the weight -1 is no weight",
+    );
+    check(
+        |it| {
+            let tasks = Some(v1::TaskNames { names: vec![String::new(); 1_001] });
+            it.class_edits = vec![v1::ClassEdit { tasks, ..v1::ClassEdit::default() }];
+        },
+        "tasks: 1001 are more than 1000",
+    );
+    check(
+        |it| it.class_edits = vec![v1::ClassEdit::default(); 1_001],
+        "edits of user classes: 1001 are more than 1000",
+    );
     check(|it| it.exclude_tags = vec!["x".repeat(1_025)], "excluded tags: 1025 are more than 1024");
     fn file(plan: &mut v1::RunPlan, name: &str, size_bytes: u64, checksum_bytes: usize) {
         let sha256 = vec![7; checksum_bytes];

@@ -145,7 +145,7 @@ impl VirtualCluster {
         let shown = glimpses.clone();
         let ended = tokio::task::spawn_local(async move {
             let progress = |report: &Report| shown.borrow_mut().push(Glimpse::from(report));
-            control::run(settings, hub, events, obeyed, progress).await
+            control::run(settings, hub, events, obeyed, progress, || ()).await
         });
         Self { started: Instant::now(), target, listener, commands, glimpses, ended }
     }

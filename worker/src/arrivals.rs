@@ -442,6 +442,7 @@ mod tests {
                 classes: Vec::new(),
                 tags: Vec::new(),
                 exclude_tags: Vec::new(),
+                adjustments: sentinel_common::scenario::Adjustments::default(),
                 iterations: None,
                 variables: NO_VARIABLES.to_owned(),
                 files: Vec::new(),

@@ -2,24 +2,38 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use sentinel_common::member::Exit;
-use sentinel_worker::cli::Args;
+use sentinel_common::verdict::exit_code;
+use sentinel_worker::cli::{Args, exit_code_of};
+use sentinel_worker::options::stranger::OF_THE_MASTER;
+use sentinel_worker::options::{self, Said, Surroundings};
 use sentinel_worker::{LocustOptions, WorkerConfig, limits, logging, run_for_any, signals};
 
 fn main() -> ExitCode {
-    match start(Args::parse()) {
+    let words: Vec<_> = std::env::args_os().collect();
+    let said = match options::read::<Args>(&words, &Surroundings::of_process(), OF_THE_MASTER) {
+        Ok(said) => said,
+        Err(answer) => return options::answer(&answer),
+    };
+    if let Some(code) = said.args.about.answer::<Args>() {
+        return code;
+    }
+    match start(said) {
         Ok(exit) => tell(&exit),
         Err(error) => {
             eprintln!("sentinel-worker: {error:#}");
-            ExitCode::from(2)
+            ExitCode::from(exit_code_of(&error))
         }
     }
 }
 
-fn start(args: Args) -> anyhow::Result<Exit> {
-    logging::init(args.loglevel, args.logfile.as_deref(), std::io::stderr)?;
+fn start(Said { args, notes }: Said<Args>) -> anyhow::Result<Exit> {
+    if !args.skip_log_setup {
+        logging::init(args.loglevel, args.logfile.as_deref(), std::io::stderr)?;
+    }
+    notes.iter().for_each(|note| tracing::warn!("{note}"));
     limits::raise_open_files();
+    args.notes().iter().for_each(|note| tracing::warn!("{note}"));
     let (config, options) = args.into_config()?;
     // Users have threads of their own, so they can never keep this one from answering the master.
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work(config, options))
@@ -48,8 +62,7 @@ fn tell(exit: &Exit) -> ExitCode {
         }
         Exit::NeverReached => {
             tracing::error!("The master could not be reached; giving up");
-            // What a Locust worker exits with.
-            ExitCode::from(255)
+            ExitCode::from(exit_code::MISMATCH)
         }
         Exit::MasterGone => {
             tracing::error!("The master has been away for too long; giving up");

@@ -257,6 +257,7 @@ fn selection(plan: &RunPlan) -> Selection {
         classes: plan.classes.clone(),
         tags: plan.tags.clone(),
         exclude_tags: plan.exclude_tags.clone(),
+        adjustments: plan.adjustments.clone(),
     }
 }
 

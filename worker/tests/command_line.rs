@@ -26,11 +26,10 @@ fn its_help_tells_how_to_find_the_master_and_when_it_ends() {
     for told in [
         "Usage: sentinel-worker",
         "--master <HOST[:PORT]>",
-        "[env: SENTINEL_MASTER=]",
-        "[env: LOCUST_MASTER_NODE_HOST=]",
+        "SENTINEL_THREADS or LOCUST_THREADS",
         "-f, --locustfile <FILE>",
         "--protocol <PROTOCOL>",
-        "- grpc: Sentinel's own",
+        "[possible values: auto, grpc, locust]",
         "SIGTERM or SIGINT: once to hand everything over first, twice to end at once",
     ] {
         assert!(words.contains(told), "no {told:?} in {help}");
@@ -39,9 +38,9 @@ fn its_help_tells_how_to_find_the_master_and_when_it_ends() {
 
 #[test]
 fn a_mistake_is_one_message_that_names_it() {
-    let check = |args: &[&str], expected: &str| {
+    let check_code = |exit: i32, args: &[&str], expected: &str| {
         let (code, stdout, stderr) = run(args);
-        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{args:?}: {stderr}");
+        assert_eq!((code, stdout.as_str()), (Some(exit), ""), "{args:?}: {stderr}");
         assert_eq!(
             stderr.matches("error: ").count() + stderr.matches("sentinel-worker: ").count(),
             1,
@@ -49,6 +48,7 @@ fn a_mistake_is_one_message_that_names_it() {
         );
         assert!(stderr.contains(expected), "{args:?}: no {expected:?} in {stderr}");
     };
+    let check = |args: &[&str], expected: &str| check_code(2, args, expected);
     check(&["--no-such-option"], "--no-such-option");
     check(&["--master", "a:b:c"], "--master");
     check(&["--master", "a", "--master-host", "b"], "cannot be used with");
@@ -57,7 +57,9 @@ fn a_mistake_is_one_message_that_names_it() {
     check(&["--loglevel", "LOUD"], "LOUD");
     check(&["--protocol", "http"], "--protocol");
     check(&["--protocol", "locust"], "-f FILE");
-    check(&["-f", "/does/not/exist.yaml"], "failed to read the scenario /does/not/exist.yaml");
+    check_code(1, &["--processes", "-2"], "--processes -2");
+    check(&["--slave"], "--slave is gone from Locust");
+    check_code(1, &["-f", "/does/not/exist.yaml"], "failed to read the scenario /does/not/exist.yaml");
     check(&["--logfile", "/does/not/exist/log"], "cannot write the log file /does/not/exist/log");
 }
 

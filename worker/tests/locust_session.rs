@@ -68,6 +68,7 @@ fn start(port: u16) -> tokio::task::JoinHandle<anyhow::Result<Exit>> {
         text: SCENARIO.to_owned(),
         classes: vec!["Buyer".to_owned()],
         files: sentinel_common::files::NamedFiles::new(),
+        adjustments: sentinel_common::scenario::Adjustments::default(),
     };
     let options = LocustOptions { scenario: Some(scenario), ..LocustOptions::default() };
     tokio::spawn(async move {

@@ -20,6 +20,7 @@ use crate::messages::{ClassCounts, LocustPlan, NO_VARIABLES, RunPlan, StatsRepor
 use crate::roster::WorkerNode;
 use crate::rows::{ITERATIONS, RowLedger};
 use crate::saturation::Strain;
+use crate::scenario::Adjustments;
 use crate::shape::Shape;
 use crate::stats::{Arrival, ReportLog, RunStats};
 use crate::time::{Moment, RunTime};
@@ -87,6 +88,8 @@ pub struct RunSpec {
     pub tags: Vec<String>,
     /// Tasks with one of these tags do not run.
     pub exclude_tags: Vec<String>,
+    /// What is changed of the user classes.
+    pub adjustments: Adjustments,
     /// How many iterations the whole cluster makes, if that is limited.
     pub iterations: Option<u64>,
     /// One worker does something before the run begins.
@@ -133,6 +136,7 @@ impl RunSpec {
             classes: self.named_classes.clone(),
             tags: self.tags.clone(),
             exclude_tags: self.exclude_tags.clone(),
+            adjustments: self.adjustments.clone(),
             iterations: self.iterations,
             variables: variables.to_owned(),
             files: self.files.files().to_vec(),

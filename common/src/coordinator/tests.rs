@@ -36,6 +36,7 @@ fn spec(run: &str) -> RunSpec {
         named_classes: Vec::new(),
         tags: Vec::new(),
         exclude_tags: Vec::new(),
+        adjustments: crate::scenario::Adjustments::default(),
         iterations: None,
         has_setup: false,
         has_teardown: false,

@@ -66,6 +66,7 @@ impl Table {
             classes: Vec::new(),
             tags: Vec::new(),
             exclude_tags: Vec::new(),
+            adjustments: crate::scenario::Adjustments::default(),
             iterations: None,
             variables: NO_VARIABLES.to_owned(),
             files: Vec::new(),

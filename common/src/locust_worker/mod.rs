@@ -37,7 +37,7 @@ use crate::locust::{ClientVersion, MasterMessage, Spawn, WorkerMessage, WorkerSt
 use crate::locust_stats::{ReportFrame, exceptions_of, report_of};
 use crate::messages::{ClassCounts, LocustPlan, NO_VARIABLES, RunPlan};
 use crate::random::UserRng;
-use crate::scenario::Host;
+use crate::scenario::{Adjustments, Host};
 use crate::stats::{Accumulator, StatsDelta};
 use crate::time::{Moment, RunClock, RunTime, micros};
 
@@ -66,7 +66,7 @@ const RECOGNITION_TIMEOUT: Duration = Duration::from_secs(5);
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the worker runs: its own scenario, because Locust's master has none to give.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct OwnScenario {
     /// The file's name, for messages.
     pub name: String,
@@ -76,10 +76,12 @@ pub struct OwnScenario {
     pub classes: Vec<String>,
     /// The files that it names.
     pub files: NamedFiles,
+    /// What is changed of its user classes.
+    pub adjustments: Adjustments,
 }
 
 /// What a Locust worker needs to know at its start.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LocustSettings {
     /// What it runs.
     pub scenario: OwnScenario,
@@ -473,6 +475,7 @@ impl LocustWorker {
             classes: Vec::new(),
             tags: Vec::new(),
             exclude_tags: Vec::new(),
+            adjustments: self.settings.scenario.adjustments.clone(),
             iterations: None,
             variables: NO_VARIABLES.to_owned(),
             files: Vec::new(),

@@ -20,6 +20,7 @@ fn settings() -> LocustSettings {
             text: "users: {}".to_owned(),
             classes: vec!["B".to_owned(), "A".to_owned()],
             files: crate::files::NamedFiles::new(),
+            adjustments: crate::scenario::Adjustments::default(),
         },
         reset_stats: false,
         unix_origin_us: UNIX_ORIGIN_S * 1_000_000,

@@ -41,6 +41,7 @@ fn run_plan(run: &str) -> RunPlan {
         classes: Vec::new(),
         tags: Vec::new(),
         exclude_tags: Vec::new(),
+        adjustments: crate::scenario::Adjustments::default(),
         iterations: None,
         variables: NO_VARIABLES.to_owned(),
         files: Vec::new(),

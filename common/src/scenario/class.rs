@@ -118,6 +118,22 @@ impl Task {
             TaskBody::Group(_) => &[],
         }
     }
+
+    fn weighed_equally(&self) -> Self {
+        let body = match &self.body {
+            TaskBody::Group(group) => {
+                let tasks = group.tasks.weighed_equally();
+                let whole_pass = group.iterations == Some(group.tasks.total_weight());
+                let iterations = match tasks.order {
+                    Order::Sequential if whole_pass => Some(tasks.total_weight()),
+                    _ => group.iterations,
+                };
+                TaskBody::Group(Box::new(Group { tasks, iterations, ..Group::clone(group) }))
+            }
+            steps @ TaskBody::Steps(_) => steps.clone(),
+        };
+        Self { weight: 1, body, ..self.clone() }
+    }
 }
 
 impl Tasks {
@@ -173,6 +189,19 @@ impl Tasks {
             }
         });
         Self::new(self.order, list.collect())
+    }
+
+    /// Only the tasks of these names; `None` if none is left.
+    pub(super) fn only(&self, names: &[String]) -> Option<Self> {
+        let named = |task: &&Task| names.iter().any(|name| **name == *task.name);
+        Self::new(self.order, self.list.iter().filter(named).cloned().collect())
+    }
+
+    /// The same tasks, each of weight 1, at any depth. One pass through a sequential list stays one pass.
+    pub(super) fn weighed_equally(&self) -> Self {
+        let list: Vec<Task> = self.list.iter().map(Task::weighed_equally).collect();
+        let ends = (1..=list.len() as u64).collect();
+        Self { order: self.order, list, ends }
     }
 
     /// Every step of the tasks, those inside of others included.

@@ -87,6 +87,7 @@
 //!
 //! One rendering may do about 200,000 of the engine's instructions; then it fails instead of going on for ever.
 
+mod adjust;
 mod answer;
 mod arrivals;
 mod call;
@@ -133,6 +134,7 @@ mod walk;
 
 pub use minijinja::Value;
 
+pub use self::adjust::{AdjustError, Adjustments, BadEdits, ClassEdit, EDITS_BYTES_MAX, EDITS_MAX};
 pub use self::answer::Answer;
 pub use self::capture::Capture;
 pub use self::class::{Group, Order, Task, TaskBody, Tasks, UserClass};

@@ -6,6 +6,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::adjust::{AdjustError, Adjustments};
 use super::class::{Task, UserClass};
 use super::model::{ProfileLoad, Scenario, UnknownProfile};
 use crate::suggest::nearest;
@@ -21,6 +22,8 @@ pub struct Selection {
     pub tags: Vec<String>,
     /// No task with one of these tags.
     pub exclude_tags: Vec<String>,
+    /// What is changed of the classes.
+    pub adjustments: Adjustments,
 }
 
 /// What is left of a scenario.
@@ -35,7 +38,7 @@ pub struct Selected {
 }
 
 /// Why nothing of a scenario can be selected like this.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Error)]
 pub enum SelectionError {
     /// There is no such profile.
     #[error(transparent)]
@@ -43,6 +46,9 @@ pub enum SelectionError {
     /// There is no such class.
     #[error(transparent)]
     Class(#[from] UnknownClass),
+    /// A class cannot be changed like this.
+    #[error("--config-users: {0}")]
+    Adjust(#[from] AdjustError),
     /// No task passes the tags.
     #[error("no task is left: none has one of --tags and none of --exclude-tags")]
     NothingTagged,
@@ -75,7 +81,11 @@ impl Scenario {
             Some(profile) => self.with_profile(profile)?,
             None => (self, ProfileLoad::default()),
         };
+        scenario.edit(&selection.adjustments.edits)?;
         scenario.restrict(&selection.classes)?;
+        if selection.adjustments.equal_weights {
+            scenario.weigh_equally();
+        }
         let untagged = scenario.keep_tagged(&selection.tags, &selection.exclude_tags);
         if scenario.users.is_empty() {
             return Err(SelectionError::NothingTagged);
@@ -97,13 +107,9 @@ impl Scenario {
 
     /// Leaves only these classes, with their weights; none of them means all.
     fn restrict(&mut self, classes: &[(String, Option<f64>)]) -> Result<(), UnknownClass> {
-        let names = || self.users.iter().map(|class| class.name.as_str());
-        if let Some((unknown, _)) = classes.iter().find(|(name, _)| names().all(|known| known != name)) {
-            return Err(UnknownClass {
-                name: unknown.clone(),
-                nearest: nearest(unknown, names()).map(str::to_owned),
-                known: names().map(str::to_owned).collect(),
-            });
+        let names: Vec<&str> = self.users.iter().map(|class| class.name.as_str()).collect();
+        if let Some((unknown, _)) = classes.iter().find(|(name, _)| !names.contains(&name.as_str())) {
+            return Err(UnknownClass::new(unknown, &names));
         }
         if classes.is_empty() {
             return Ok(());
@@ -148,6 +154,17 @@ impl Scenario {
         let weights: Vec<f64> = self.users.iter().map(weight).collect();
         for (class, share) in self.users.iter_mut().zip(arrivals.split(&weights)) {
             class.arrivals = share;
+        }
+    }
+}
+
+impl UnknownClass {
+    /// The error about `name`, which is none of `known`.
+    pub(super) fn new(name: &str, known: &[&str]) -> Self {
+        Self {
+            name: name.to_owned(),
+            nearest: nearest(name, known.iter().copied()).map(str::to_owned),
+            known: known.iter().map(|name| (*name).to_owned()).collect(),
         }
     }
 }

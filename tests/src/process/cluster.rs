@@ -108,6 +108,10 @@ impl Master {
     /// Starts one without a web page on a free port of the loopback. `args` may name another host or port.
     pub fn start(args: &[&str]) -> Self {
         let mut all = vec!["--headless"];
+        // On a busy machine, a worker of a test may come late, and shall not find another one in its place.
+        if !args.iter().any(|arg| ["--processes", "--local-workers", "--demo"].contains(arg)) {
+            all.push("--master");
+        }
         for (option, value) in [("--master-bind-host", "127.0.0.1"), ("--master-bind-port", "0")] {
             if !args.contains(&option) {
                 all.extend([option, value]);
