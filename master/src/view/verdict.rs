@@ -53,15 +53,21 @@ pub fn verdict_block(report: &Report) -> String {
 }
 
 fn head(report: &Report) -> Vec<String> {
+    let line =
+        |(label, fact): (&str, String)| wrapped(&format!("{:<LABEL_WIDTH$}", format!("{label}:")), &fact);
+    facts(report).into_iter().flat_map(line).collect()
+}
+
+/// What is to be known of a run beside its requests, each under its label.
+pub(super) fn facts(report: &Report) -> Vec<(&'static str, String)> {
     let facts = [
-        ("Load:", Some(load(report))),
-        ("Workers:", workers(report)),
-        ("Delivered:", delivered(report)),
-        ("Requests:", requests(report)),
-        ("Not named:", not_named(report)),
+        ("Load", Some(load(report))),
+        ("Workers", workers(report)),
+        ("Delivered", delivered(report)),
+        ("Requests", requests(report)),
+        ("Not named", not_named(report)),
     ];
-    let known = facts.into_iter().filter_map(|(label, fact)| Some((label, fact?)));
-    known.flat_map(|(label, fact)| wrapped(&format!("{label:<LABEL_WIDTH$}"), &fact)).collect()
+    facts.into_iter().filter_map(|(label, fact)| Some((label, fact?))).collect()
 }
 
 fn load(report: &Report) -> String {
@@ -167,8 +173,20 @@ fn corrected_times(total: &Row) -> Vec<String> {
     ]
 }
 
-/// What happened to the workers. Ramps and the end of the run are part of the plan.
+/// What happened to the workers.
 fn events(timeline: &Timeline) -> Vec<String> {
+    let events = notable(timeline);
+    let line = |event: &&Event| wrapped(&format!("  {:>9}  ", event.at.to_string()), &event.kind.to_string());
+    let mut lines: Vec<String> = events.iter().take(MAX_EVENTS).flat_map(line).collect();
+    lines.extend(and_more(events.len(), MAX_EVENTS).map(|more| format!("  {more}")));
+    if timeline.omitted() > 0 {
+        lines.push(format!("  the last {} of the run were not kept", counted(timeline.omitted(), "event")));
+    }
+    titled("Events:", lines)
+}
+
+/// The events that are no part of the plan, as ramps and the end of the run are.
+pub(super) fn notable(timeline: &Timeline) -> Vec<&Event> {
     let matters = |event: &&Event| match event.kind {
         EventKind::WorkerJoined { .. }
         | EventKind::WorkerLost { .. }
@@ -184,14 +202,7 @@ fn events(timeline: &Timeline) -> Vec<String> {
         | EventKind::Stopped
         | EventKind::Criterion { .. } => false,
     };
-    let events: Vec<&Event> = timeline.events().iter().filter(matters).collect();
-    let line = |event: &&Event| wrapped(&format!("  {:>9}  ", event.at.to_string()), &event.kind.to_string());
-    let mut lines: Vec<String> = events.iter().take(MAX_EVENTS).flat_map(line).collect();
-    lines.extend(and_more(events.len(), MAX_EVENTS).map(|more| format!("  {more}")));
-    if timeline.omitted() > 0 {
-        lines.push(format!("  the last {} of the run were not kept", counted(timeline.omitted(), "event")));
-    }
-    titled("Events:", lines)
+    timeline.events().iter().filter(matters).collect()
 }
 
 fn exceptions(exceptions: &[ExceptionRow]) -> Vec<String> {
@@ -218,7 +229,7 @@ fn criteria(judgements: &[Judgement]) -> Vec<String> {
 }
 
 /// How far the figure is from its limit; `None` if there is no figure, or nothing to take percents of.
-fn margin(judgement: &Judgement) -> Option<String> {
+pub(super) fn margin(judgement: &Judgement) -> Option<String> {
     let limit = judgement.criterion.limit;
     let percent = (judgement.measured? - limit) / limit * 100.0;
     match percent {
@@ -269,7 +280,7 @@ fn push(lines: &mut [String], text: &str) {
     }
 }
 
-fn and_more(count: usize, shown: usize) -> Option<String> {
+pub(super) fn and_more(count: usize, shown: usize) -> Option<String> {
     (count > shown).then(|| format!("and {} more", grouped((count - shown) as u64)))
 }
 
@@ -279,12 +290,12 @@ fn nonzero(counts: &[(&str, u64)]) -> String {
     parts.map(|(name, count)| format!("{name} {}", grouped(*count))).collect::<Vec<_>>().join(", ")
 }
 
-fn counted(count: u64, noun: &str) -> String {
+pub(super) fn counted(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
 /// A number with a comma at every thousand.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() * 4 / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -297,7 +308,7 @@ fn grouped(number: u64) -> String {
 }
 
 /// A number with three decimals at most.
-fn short(number: f64) -> f64 {
+pub(super) fn short(number: f64) -> f64 {
     (number * 1e3).round() / 1e3
 }
 
