@@ -5,7 +5,7 @@
 //! ```text
 //! cli -> settings -> control <-> common::coordinator
 //!   |                 |    ^
-//! source       console    transport::hub <- transport::{grpc, locust} <- listener
+//! source  console, outputs  transport::hub <- transport::{grpc, locust} <- listener
 //!                 |
 //!                view  (pure functions of the report)
 //! ```
@@ -21,12 +21,14 @@ mod demo;
 mod inspect;
 pub mod listener;
 mod local;
+pub mod outputs;
 pub mod settings;
 pub mod source;
 pub mod transport;
 pub mod user_classes;
 pub mod view;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +43,7 @@ use crate::console::Console;
 use crate::control::Command;
 use crate::inspect::Inspection;
 use crate::local::LocalWorkers;
+use crate::outputs::Outputs;
 use crate::settings::Settings;
 use crate::transport::Hub;
 
@@ -57,7 +60,7 @@ pub async fn run(args: Args, commands: mpsc::Receiver<Command>) -> u8 {
         });
     }
     match prepare(&args).await {
-        Ok((settings, listener)) => match serve(settings, listener, commands).await {
+        Ok((settings, listener, outputs)) => match serve(settings, listener, outputs, commands).await {
             Ok(code) => code,
             Err(error) => {
                 tracing::error!("{error:#}");
@@ -72,7 +75,7 @@ pub async fn run(args: Args, commands: mpsc::Receiver<Command>) -> u8 {
 }
 
 /// Finds every mistake that can be found before anything starts.
-async fn prepare(args: &Args) -> anyhow::Result<(Settings, tokio::net::TcpListener)> {
+async fn prepare(args: &Args) -> anyhow::Result<(Settings, tokio::net::TcpListener, Outputs)> {
     let run = uuid::Uuid::new_v4();
     // The low half of a random id is as good a seed as any.
     let seed = run.as_u64_pair().1;
@@ -85,10 +88,27 @@ async fn prepare(args: &Args) -> anyhow::Result<(Settings, tokio::net::TcpListen
     if let Some(target) = demo_host(args).await? {
         settings = Settings::resolve(args, run, seed, Some(&target))?;
     }
+    // Folders are made and old files overwritten only once there is nothing left that could be wrong.
+    let step_summary = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty());
+    let outputs = Outputs::open(&settings.files, step_summary.map(PathBuf::from), environment(&settings))?;
     if !args.headless {
         tracing::info!("There is no web page yet: going on as with --headless");
     }
-    Ok((settings, listener))
+    Ok((settings, listener, outputs))
+}
+
+/// Where a run is made, and from what.
+fn environment(settings: &Settings) -> view::Environment {
+    let spec = &settings.autostart.spec;
+    let processors = std::thread::available_parallelism().map_or(0, usize::from);
+    view::Environment {
+        command_line: view::command_line(std::env::args_os().map(|arg| arg.to_string_lossy().into_owned())),
+        // Workers of Locust's draw from no seed of ours.
+        seed: spec.scenario.text.as_ref().map(|_| spec.seed),
+        machine: gethostname::gethostname().to_string_lossy().into_owned(),
+        system: format!("{} {}, {processors} processors", std::env::consts::OS, std::env::consts::ARCH),
+        scenario: spec.scenario.text.clone(),
+    }
 }
 
 #[cfg(feature = "demo")]
@@ -109,6 +129,7 @@ async fn demo_host(_: &Args) -> anyhow::Result<Option<String>> {
 async fn serve(
     settings: Settings,
     listener: tokio::net::TcpListener,
+    outputs: Outputs,
     commands: mpsc::Receiver<Command>,
 ) -> anyhow::Result<u8> {
     let address = listener.local_addr().context("failed to learn the port that workers connect to")?;
@@ -127,10 +148,18 @@ async fn serve(
     let workers = LocalWorkers::start(settings.local_workers, listener::reachable(address))
         .context("failed to start local workers")?;
     let mut console = Console::new(settings.output);
-    let ended = control::run(settings, hub, events, commands, |report| console.progress(report)).await;
+    let ended = control::run(settings, hub, events, commands, |report| {
+        console.progress(report);
+        outputs.progress(report);
+    })
+    .await;
     if let Some(report) = &ended.report {
         console.summary(report);
     }
+    let (report, judged) = (ended.report, ended.exit_code);
+    let complete = tokio::task::spawn_blocking(move || outputs.finish(report.as_ref()))
+        .await
+        .context("failed to write the files of the run")?;
     if !ended.aborted {
         tokio::task::spawn_blocking(move || workers.join())
             .await
@@ -143,7 +172,7 @@ async fn serve(
     }
     // The listener has ended with the server, and with it what waits for Locust's workers.
     locusts.abort();
-    Ok(ended.exit_code)
+    Ok(if complete || judged != exit_code::OK { judged } else { exit_code::FAILURES })
 }
 
 fn announce(settings: &Settings, address: std::net::SocketAddr) {

@@ -18,6 +18,7 @@ use thiserror::Error;
 
 use crate::cli::Args;
 use crate::definition::{BadScenario, Definition};
+use crate::outputs::OutputFiles;
 use crate::source::{self, Source, SourceError};
 use crate::user_classes::{self, NamedClass, UserClassesError};
 
@@ -45,6 +46,8 @@ pub struct Settings {
     pub rebalance_on_loss: bool,
     /// What to print.
     pub output: Output,
+    /// The files to write.
+    pub files: OutputFiles,
     /// The exit code for failed requests, if it was asked for.
     pub exit_code_on_error: Option<u8>,
 }
@@ -86,6 +89,9 @@ pub enum UsageError {
     /// The scenario cannot be used.
     #[error(transparent)]
     Scenario(#[from] BadScenario),
+    /// Options about files do not fit together.
+    #[error("{0}")]
+    Outputs(String),
     /// Impossible users or spawn rate.
     #[error(transparent)]
     Load(#[from] BadLoad),
@@ -200,6 +206,7 @@ impl Settings {
             local_workers,
             rebalance_on_loss: args.enable_rebalancing,
             output: Output { periodic: !args.only_summary, json: args.json },
+            files: OutputFiles::of(args, &load).map_err(UsageError::Outputs)?,
             exit_code_on_error: args.exit_code_on_error,
         })
     }
