@@ -18,6 +18,7 @@ use sentinel_common::report::{Report, Row};
 use sentinel_common::verdict::Verdict;
 
 use super::python::utc;
+use super::secrets::without_userinfo;
 use super::top::{cut, top_errors};
 use super::verdict::{facts, grouped, margin, verdict_block};
 
@@ -38,7 +39,7 @@ pub fn junit_xml(report: &Report) -> String {
     suite.add_property(("release", report.release));
     suite.add_property(("verdict", report.ruling.verdict.as_str()));
     report.host.iter().for_each(|host| {
-        suite.add_property(("host", host.as_str()));
+        suite.add_property(("host", &*without_userinfo(host)));
     });
     facts(report).iter().for_each(|(label, fact)| {
         suite.add_property((*label, fact.as_str()));

@@ -49,7 +49,7 @@ const REQUESTS: &[Request] = &[
     ("Failures", |row| Some(grouped(row.failures))),
     ("Failed %", |row| Some(format!("{:.2}", row.fail_ratio * 100.0))),
     ("req/s", |row| Some(format!("{:.1}", row.overall.requests_per_s))),
-    ("Avg ms", |row| row.mean_us.map(|us| ms(us))),
+    ("Avg ms", |row| row.mean_us.map(ms)),
     ("Min", |row| row.min_us.map(|us| ms(us as f64))),
     ("50%", at::<0>), ("75%", at::<2>), ("90%", at::<4>), ("95%", at::<5>), ("99%", at::<7>), ("99.9%", at::<8>),
     ("99.99%", at::<9>),
