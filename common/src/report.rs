@@ -270,6 +270,8 @@ pub struct Frame<'a> {
 pub enum Detail {
     /// What changes on a screen.
     Live,
+    /// The response times of every row, too: for figures over the last seconds.
+    Times,
     /// Every histogram and every second of every row, too.
     Full,
 }
@@ -335,6 +337,7 @@ impl Row {
         let corrected_percentiles_us = entry.corrected_percentiles_us(&PERCENTILES_TO_REPORT);
         let (response_times, seconds) = match detail {
             Detail::Live => (SparseHistogram::default(), Vec::new()),
+            Detail::Times => (entry.response_times.to_sparse(), Vec::new()),
             Detail::Full => (entry.response_times.to_sparse(), per_second(entry)),
         };
         Self {

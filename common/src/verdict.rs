@@ -128,19 +128,7 @@ pub mod exit_code {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::criteria::{Criterion, Measured, Metric};
-
-    struct Fixed(f64);
-
-    impl Measured for Fixed {
-        fn measure(&self, _: Metric, _: Option<&str>) -> Option<f64> {
-            Some(self.0)
-        }
-
-        fn samples(&self, _: Option<&str>) -> u64 {
-            u64::MAX
-        }
-    }
+    use crate::criteria::Criterion;
 
     /// Judges `criteria` on one measured value and compares verdict and exit code.
     fn check(
@@ -152,7 +140,7 @@ mod tests {
     ) {
         let judgements: Vec<Judgement> = criteria
             .iter()
-            .map(|(text, value)| Criterion::parse(text).unwrap().judge(&Fixed(*value)))
+            .map(|(text, value)| Criterion::parse(text).unwrap().judge_figure(Some(*value), None))
             .collect();
         let undelivered =
             if undelivered { vec!["half of the users were missing".to_owned()] } else { Vec::new() };

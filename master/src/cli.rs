@@ -287,6 +287,30 @@ pub struct Args {
     #[arg(long, help_heading = "Output")]
     pub json: bool,
 
+    /// Write the final statistics as JSON to PREFIX.json
+    #[arg(long, value_name = "PREFIX", help_heading = "Output")]
+    pub json_file: Option<PathBuf>,
+
+    /// Write PREFIX_stats.csv, PREFIX_stats_history.csv, PREFIX_failures.csv and PREFIX_exceptions.csv, every second
+    #[arg(long, value_name = "PREFIX", env = "LOCUST_CSV", help_heading = "Output")]
+    pub csv: Option<PathBuf>,
+
+    /// Have every request name in PREFIX_stats_history.csv, not only the total
+    #[arg(long, env = "LOCUST_CSV_FULL_HISTORY", help_heading = "Output")]
+    pub csv_full_history: bool,
+
+    /// Write a report with charts; in FILE, {u} is the number of users, {r} the spawn rate, {t} the run time in seconds
+    #[arg(long, value_name = "FILE", env = "LOCUST_HTML", help_heading = "Output")]
+    pub html: Option<PathBuf>,
+
+    /// Write the verdict and every criterion as JUnit XML
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub junit: Option<PathBuf>,
+
+    /// Write a summary in Markdown; it is also appended to the file that GITHUB_STEP_SUMMARY names
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub summary_md: Option<PathBuf>,
+
     /// Print tables while the run goes on, also beside the web page
     #[arg(long, aliases = ["pri", "prin", "print", "print-", "print-s"], env = "LOCUST_PRINT_STATS", help_heading = "Output")]
     pub print_stats: bool,

@@ -208,7 +208,7 @@ impl<P: FnMut(&Report), L: FnMut()> Control<P, L> {
 
     fn show_progress(&mut self) {
         let over = self.coordinator.run().is_none_or(|run| run.phase() == Phase::Stopped);
-        if !over && let Some(report) = self.report(Detail::Live) {
+        if !over && let Some(report) = self.report(self.settings.files.live_detail()) {
             (self.progress)(&report);
         }
     }

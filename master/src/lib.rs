@@ -5,8 +5,8 @@
 //! ```text
 //! cli -> settings -> control <-> common::coordinator
 //!   |                 |    ^
-//! source       console,   transport::hub <- transport::{grpc, locust} <- listener
-//!              terminal
+//! source  console, outputs  transport::hub <- transport::{grpc, locust} <- listener
+//!             terminal
 //!                 |
 //!                view  (pure functions of the report)
 //! ```
@@ -22,6 +22,7 @@ mod demo;
 mod inspect;
 pub mod listener;
 mod local;
+pub mod outputs;
 pub mod settings;
 pub mod source;
 pub mod terminal;
@@ -29,6 +30,7 @@ pub mod transport;
 pub mod user_classes;
 pub mod view;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +48,7 @@ use crate::control::Command;
 use crate::inspect::Inspection;
 use crate::listener::BindError;
 use crate::local::LocalWorkers;
+use crate::outputs::Outputs;
 use crate::settings::{Settings, UsageError};
 use crate::terminal::Terminal;
 use crate::transport::Hub;
@@ -63,13 +66,15 @@ pub async fn run(args: Args, commands: mpsc::Receiver<Command>, terminal: Termin
         return inspection.answer(&args).await.unwrap_or_else(|error| refuse(&error));
     }
     match prepare(&args).await {
-        Ok((settings, listener)) => match serve(settings, listener, commands, &terminal).await {
-            Ok(code) => code,
-            Err(error) => {
-                tracing::error!("{error:#}");
-                exit_code::FAILURES
+        Ok((settings, listener, outputs)) => {
+            match serve(settings, listener, outputs, commands, &terminal).await {
+                Ok(code) => code,
+                Err(error) => {
+                    tracing::error!("{error:#}");
+                    exit_code::FAILURES
+                }
             }
-        },
+        }
         Err(error) => refuse(&error),
     }
 }
@@ -84,7 +89,7 @@ fn refuse(error: &anyhow::Error) -> u8 {
 }
 
 /// Finds every mistake that can be found before anything starts.
-async fn prepare(args: &Args) -> anyhow::Result<(Settings, tokio::net::TcpListener)> {
+async fn prepare(args: &Args) -> anyhow::Result<(Settings, tokio::net::TcpListener, Outputs)> {
     let run = uuid::Uuid::new_v4();
     // The low half of a random id is as good a seed as any.
     let seed = run.as_u64_pair().1;
@@ -97,10 +102,27 @@ async fn prepare(args: &Args) -> anyhow::Result<(Settings, tokio::net::TcpListen
     if let Some(target) = demo_host(args).await? {
         settings = Settings::resolve(args, run, seed, Some(&target))?;
     }
+    // Folders are made and old files overwritten only once there is nothing left that could be wrong.
+    let step_summary = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty());
+    let outputs = Outputs::open(&settings.files, step_summary.map(PathBuf::from), environment(&settings))?;
     if !settings::is_headless(args) && !args.autostart {
         tracing::info!("There is no web page yet: going on as with --headless");
     }
-    Ok((settings, listener))
+    Ok((settings, listener, outputs))
+}
+
+/// Where a run is made, and from what.
+fn environment(settings: &Settings) -> view::Environment {
+    let spec = &settings.autostart.spec;
+    let processors = std::thread::available_parallelism().map_or(0, usize::from);
+    view::Environment {
+        command_line: view::command_line(std::env::args_os().map(|arg| arg.to_string_lossy().into_owned())),
+        // Workers of Locust's draw from no seed of ours.
+        seed: spec.scenario.text.as_ref().map(|_| spec.seed),
+        machine: gethostname::gethostname().to_string_lossy().into_owned(),
+        system: format!("{} {}, {processors} processors", std::env::consts::OS, std::env::consts::ARCH),
+        scenario: spec.scenario.text.clone(),
+    }
 }
 
 #[cfg(feature = "demo")]
@@ -121,6 +143,7 @@ async fn demo_host(_: &Args) -> anyhow::Result<Option<String>> {
 async fn serve(
     settings: Settings,
     listener: tokio::net::TcpListener,
+    outputs: Outputs,
     commands: mpsc::Receiver<Command>,
     terminal: &Terminal,
 ) -> anyhow::Result<u8> {
@@ -145,6 +168,7 @@ async fn serve(
         if !terminal.show(report) {
             console.progress(report);
         }
+        outputs.progress(report);
     };
     let alone = || run_alone(&mut workers, listener::reachable(address));
     let ended = control::run(settings, hub, events, commands, progress, alone).await;
@@ -152,6 +176,10 @@ async fn serve(
     if let Some(report) = &ended.report {
         console.summary(report);
     }
+    let (report, judged) = (ended.report, ended.exit_code);
+    let complete = tokio::task::spawn_blocking(move || outputs.finish(report.as_ref()))
+        .await
+        .context("failed to write the files of the run")?;
     if !ended.aborted {
         tokio::task::spawn_blocking(move || workers.join())
             .await
@@ -164,7 +192,7 @@ async fn serve(
     }
     // The listener has ended with the server, and with it what waits for Locust's workers.
     locusts.abort();
-    Ok(ended.exit_code)
+    Ok(if complete || judged != exit_code::OK { judged } else { exit_code::FAILURES })
 }
 
 /// Makes the load in this process, as Locust without `--master` does.

@@ -111,13 +111,22 @@ impl Process {
         Self::run(&format!("{program:?}"), command)
     }
 
+    /// Starts `program` in `folder` with settings in its environment.
+    pub fn start_with(folder: &Path, program: Program, args: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(program.path());
+        command.args(args).current_dir(folder).envs(environment.iter().copied());
+        Self::run(&format!("{program:?}"), command)
+    }
+
     /// Runs any command, under a name for messages. Settings of Locust and Sentinel in the environment are kept from it.
     pub fn run(name: &str, mut command: Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Whoever runs the tests may have settings of their own.
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
-            if name.starts_with("LOCUST_") || name.starts_with("SENTINEL_") || name == "RUST_LOG" {
+            let ours = name.starts_with("LOCUST_") || name.starts_with("SENTINEL_");
+            let is_setting = ours || ["RUST_LOG", "GITHUB_STEP_SUMMARY"].contains(&&*name);
+            if is_setting && !command.get_envs().any(|(given, _)| *given == *name) {
                 command.env_remove(&*name);
             }
         }

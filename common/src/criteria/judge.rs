@@ -11,6 +11,7 @@
 //!            |==========================|                  |----------|     reports may still be on their way
 //! ```
 
+use super::measure::rps_since;
 use super::{Comparison, Criterion, Judgement, Metric, Scope};
 use crate::stats::{Figures, RunBucket, RunStats, Series, Watch};
 use crate::time::RunTime;
@@ -79,7 +80,7 @@ impl Judge {
         };
         let Some(length_s) = over_any_s else {
             let value = self.measure(stats, watch.sum(), (after_s, u32::MAX));
-            return self.criterion.judgement(value, None);
+            return self.criterion.judge_figure(value, None);
         };
         let mut last = self.clone();
         if over {
@@ -90,7 +91,7 @@ impl Judge {
                 last.take(stats, whole);
             }
         }
-        self.criterion.judgement(last.worst.map(|worst| worst.value), last.worst.map(|worst| worst.window))
+        self.criterion.judge_figure(last.worst.map(|worst| worst.value), last.worst.map(|worst| worst.window))
     }
 
     /// Why the run is to end now, if this criterion wants it to.
@@ -167,7 +168,7 @@ impl Judge {
         match self.criterion.scope.over_any_s {
             Some(_) if !is_steady(stats.seconds(), from, to) => None,
             Some(_) => Some(figures.requests as f64 / f64::from(to - from)),
-            None => super::rps_since(stats, self.criterion.name.as_deref(), from),
+            None => rps_since(stats, self.criterion.name.as_deref(), from),
         }
     }
 }

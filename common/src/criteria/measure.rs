@@ -1,41 +1,39 @@
 //! The figures of a whole run, for criteria.
 
-use super::{Measured, Metric};
+use super::Metric;
 use crate::delivered::{plateau_rps, plateaus};
 use crate::stats::{EntryStats, RunStats};
 
-impl Measured for RunStats {
-    fn measure(&self, metric: Metric, name: Option<&str>) -> Option<f64> {
-        let named;
-        let entry = match name {
-            None => self.total(),
-            Some(name) => {
-                named = rows_named(self, name)?;
-                &named
-            }
-        };
-        let millis = |micros: u64| micros as f64 / 1e3;
-        match metric {
-            Metric::Rps => rps(self, entry, 0),
-            Metric::Requests => Some(entry.requests as f64),
-            Metric::Failures => Some(entry.failures as f64),
-            Metric::FailRatio => (entry.requests > 0).then(|| entry.fail_ratio()),
-            Metric::Avg => entry.mean_response_time_us().map(|micros| micros / 1e3),
-            Metric::Min => entry.min_us.map(millis),
-            Metric::Max => entry.max_us.map(millis),
-            Metric::Percentile(share) => entry.percentiles_us(&[share])?.first().copied().map(millis),
-            Metric::Users => {
-                Some(self.seconds().spans().iter().map(|span| span.value.users.max).max()? as f64)
-            }
-            Metric::Dropped => Some(self.delivery().dropped as f64),
+/// The figure of `metric` for one request name, or for all requests; `None` when there is no such figure.
+pub(super) fn measure(stats: &RunStats, metric: Metric, name: Option<&str>) -> Option<f64> {
+    let named;
+    let entry = match name {
+        None => stats.total(),
+        Some(name) => {
+            named = rows_named(stats, name)?;
+            &named
         }
+    };
+    let millis = |micros: u64| micros as f64 / 1e3;
+    match metric {
+        Metric::Rps => rps(stats, entry, 0),
+        Metric::Requests => Some(entry.requests as f64),
+        Metric::Failures => Some(entry.failures as f64),
+        Metric::FailRatio => (entry.requests > 0).then(|| entry.fail_ratio()),
+        Metric::Avg => entry.mean_response_time_us().map(|micros| micros / 1e3),
+        Metric::Min => entry.min_us.map(millis),
+        Metric::Max => entry.max_us.map(millis),
+        Metric::Percentile(share) => entry.percentiles_us(&[share])?.first().copied().map(millis),
+        Metric::Users => Some(stats.seconds().spans().iter().map(|span| span.value.users.max).max()? as f64),
+        Metric::Dropped => Some(stats.delivery().dropped as f64),
     }
+}
 
-    fn samples(&self, name: Option<&str>) -> u64 {
-        match name {
-            None => self.total().requests,
-            Some(name) => rows_named(self, name).map_or(0, |rows| rows.requests),
-        }
+/// How many requests of one name, or of all, there are to take a figure of.
+pub(super) fn samples(stats: &RunStats, name: Option<&str>) -> u64 {
+    match name {
+        None => stats.total().requests,
+        Some(name) => rows_named(stats, name).map_or(0, |rows| rows.requests),
     }
 }
 
@@ -77,6 +75,7 @@ fn rps(stats: &RunStats, entry: &EntryStats, since: u32) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::criteria::Criterion;
     use crate::stats::{Recorder, Sample};
     use crate::time::RunTime;
 
@@ -91,17 +90,17 @@ mod tests {
         let mut stats = RunStats::default();
         stats.apply("w", &recorder.take(), RunTime::from_secs(1));
         let check =
-            |metric, expected| assert_eq!(stats.measure(metric, Some("same")), expected, "{metric:?}");
+            |metric, expected| assert_eq!(measure(&stats, metric, Some("same")), expected, "{metric:?}");
         check(Metric::Requests, Some(2.0));
         check(Metric::FailRatio, Some(0.5));
         check(Metric::Min, Some(10.0));
         check(Metric::Max, Some(30.0));
         check(Metric::Avg, Some(20.0));
         check(Metric::Percentile(1.0), Some(30.0));
-        assert_eq!(stats.measure(Metric::Requests, Some("other")), None);
-        assert_eq!(
-            (stats.samples(Some("same")), stats.samples(Some("other")), stats.samples(None)),
-            (2, 0, 2)
-        );
+        assert_eq!(measure(&stats, Metric::Requests, Some("other")), None);
+        let judge = |text: &str| Criterion::parse(text).unwrap().judge(&stats).measured;
+        assert_eq!(judge("requests{name=\"same\"} > 0 with 2 samples"), Some(2.0));
+        assert_eq!(judge("requests > 0 with 3 samples"), None, "a figure of too few requests is none");
+        assert_eq!(judge("p95{name=\"other\"} < 1s with 1 samples"), None);
     }
 }

@@ -1,8 +1,7 @@
 //! Criteria: sentences such as `p95 < 100ms over any 30s` that a run must satisfy, and what came of them.
 //!
 //! Scenario files and the command line state them ([`sentence`](Criterion::parse)), a [`Judge`] follows each of them
-//! while the run goes on, and the report judges them once it has ended. Where a figure of the whole run comes from is
-//! the caller's business ([`Measured`]).
+//! while the run goes on, and the report judges them once it has ended.
 
 mod judge;
 mod measure;
@@ -15,9 +14,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::judge::Judge;
-use self::measure::rps_since;
 pub use self::metric::Metric;
 pub use self::sentence::{CriterionError, MAX_WINDOW};
+use crate::stats::RunStats;
 
 /// How a figure is compared with its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,15 +85,16 @@ pub struct Scope {
 }
 
 impl Criterion {
-    /// Compares what was measured with the limit. A figure that does not exist, such as the p95 of no request at
+    /// Compares what was measured in the whole run with the limit. A figure that does not exist, such as the p95 of no request at
     /// all, satisfies nothing.
-    pub fn judge(&self, measured: &impl Measured) -> Judgement {
+    pub fn judge(&self, stats: &RunStats) -> Judgement {
         let name = self.name.as_deref();
-        let enough = measured.samples(name) >= self.min_samples;
-        self.judgement(measured.measure(self.metric, name).filter(|_| enough), None)
+        let enough = measure::samples(stats, name) >= self.min_samples;
+        self.judge_figure(measure::measure(stats, self.metric, name).filter(|_| enough), None)
     }
 
-    fn judgement(&self, measured: Option<f64>, window: Option<(u32, u32)>) -> Judgement {
+    /// Compares a figure with the limit, and remembers the seconds it is of.
+    pub fn judge_figure(&self, measured: Option<f64>, window: Option<(u32, u32)>) -> Judgement {
         let met = measured.is_some_and(|value| self.comparison.holds(value, self.limit));
         Judgement { criterion: self.clone(), measured, met, window }
     }
@@ -104,15 +104,6 @@ impl fmt::Display for Criterion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
-}
-
-/// Where the figures come from.
-pub trait Measured {
-    /// The figure of `metric` for one request name, or for all requests; `None` when there is no such figure.
-    fn measure(&self, metric: Metric, name: Option<&str>) -> Option<f64>;
-
-    /// How many requests of one name, or of all, there are to take a figure of.
-    fn samples(&self, name: Option<&str>) -> u64;
 }
 
 /// A criterion with what came of it.
@@ -160,21 +151,9 @@ impl fmt::Display for Judgement {
 mod tests {
     use super::*;
 
-    struct Fixed(Option<f64>);
-
-    impl Measured for Fixed {
-        fn measure(&self, _: Metric, _: Option<&str>) -> Option<f64> {
-            self.0
-        }
-
-        fn samples(&self, _: Option<&str>) -> u64 {
-            10
-        }
-    }
-
     #[test]
     fn a_figure_that_does_not_exist_satisfies_nothing() {
-        let judge = |text: &str, measured| Criterion::parse(text).unwrap().judge(&Fixed(measured)).met;
+        let judge = |text: &str, measured| Criterion::parse(text).unwrap().judge_figure(measured, None).met;
         assert!(judge("p95 < 100ms", Some(99.9)));
         assert!(!judge("p95 < 100ms", Some(100.0)));
         assert!(!judge("p95 < 100ms", None));
@@ -183,26 +162,19 @@ mod tests {
 
     #[test]
     fn judgements_read_like_sentences() {
-        let judge = |text: &str, value| Criterion::parse(text).unwrap().judge(&Fixed(value)).to_string();
+        let judge = |text: &str, value| Criterion::parse(text).unwrap().judge_figure(value, None).to_string();
         assert_eq!(judge("p95 < 100ms", Some(87.06)), "p95 < 100ms (measured 87.1 ms)");
         assert_eq!(judge("fail_ratio < 1%", Some(0.004)), "fail_ratio < 1% (measured 0.40 %)");
         assert_eq!(judge("p95 < 100ms", None), "p95 < 100ms (nothing was measured)");
     }
 
     #[test]
-    fn a_figure_of_too_few_requests_is_none() {
-        let judge = |text: &str| Criterion::parse(text).unwrap().judge(&Fixed(Some(5.0))).measured;
-        assert_eq!(judge("p95 < 100ms with 10 samples"), Some(5.0));
-        assert_eq!(judge("p95 < 100ms with 11 samples"), None);
-    }
-
-    #[test]
     fn a_judgement_says_where_it_was_measured_and_by_how_much_it_missed() {
         let criterion = Criterion::parse("p95 < 100ms over any 30s").unwrap();
-        let judgement = criterion.judgement(Some(132.04), Some((31, 61)));
+        let judgement = criterion.judge_figure(Some(132.04), Some((31, 61)));
         let expected = "p95 < 100ms over any 30s (measured 132.0 ms from 31 s to 61 s)";
         assert_eq!((judgement.to_string().as_str(), judgement.met), (expected, false));
         assert_eq!(judgement.margin().map(|share| (share * 1e4).round()), Some(3204.0));
-        assert_eq!(Criterion::parse("failures == 0").unwrap().judgement(Some(3.0), None).margin(), None);
+        assert_eq!(Criterion::parse("failures == 0").unwrap().judge_figure(Some(3.0), None).margin(), None);
     }
 }

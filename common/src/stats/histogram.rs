@@ -52,6 +52,24 @@ impl SparseHistogram {
         &self.buckets
     }
 
+    /// What this holds more than `earlier`; `None` if there is a bucket of which it holds less.
+    pub fn since(&self, earlier: &Self) -> Option<Self> {
+        let mut buckets = Vec::new();
+        let mut before = earlier.buckets.iter().peekable();
+        for (lowest_us, count) in &self.buckets {
+            if before.peek().is_some_and(|(earlier_us, _)| earlier_us < lowest_us) {
+                return None;
+            }
+            let earlier =
+                before.next_if(|(earlier_us, _)| earlier_us == lowest_us).map_or(0, |(_, count)| *count);
+            match count.checked_sub(earlier)? {
+                0 => {}
+                more => buckets.push((*lowest_us, more)),
+            }
+        }
+        before.next().is_none().then_some(Self { buckets })
+    }
+
     /// How many values were recorded.
     pub fn count(&self) -> u64 {
         count_of(&self.buckets)

@@ -20,6 +20,7 @@ mod locust_rounding;
 mod merged;
 mod percentile;
 pub mod rate;
+mod recent;
 mod recorder;
 mod report_log;
 mod series;
@@ -41,6 +42,7 @@ pub use histogram::{LatencyHistogram, MAX_TRACKABLE_US, SparseHistogram, bucket_
 pub use locust_rounding::{locust_key_ms, locust_response_times};
 pub use merged::RunStats;
 pub use percentile::{Extremes, PERCENTILES_TO_REPORT, percentiles_us, rank};
+pub use recent::{RECENT_WINDOW, RecentTimes};
 pub use recorder::{EntryHandle, Recorder};
 pub use report_log::{Arrival, MAX_REMEMBERED_WORKERS, ReportLog};
 pub use series::{Bucket, MAX_BUCKETS, Series, Span, second_of};

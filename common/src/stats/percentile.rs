@@ -3,8 +3,8 @@
 //! Rows and windows ask here. A percentile is the value of one request, selected by its rank; nothing is interpolated,
 //! and nothing is averaged.
 
-use super::LatencyHistogram;
 use super::histogram::bucket_of;
+use super::{LatencyHistogram, SparseHistogram};
 
 /// The percentiles in reports and CSV files, as fractions.
 pub const PERCENTILES_TO_REPORT: [f64; 11] =
@@ -51,6 +51,13 @@ pub fn percentiles_us(
         };
     }
     Some(values)
+}
+
+/// [`percentiles_us`] of a histogram that is read once, without extremes.
+pub(super) fn sparse_percentiles_us(times: &SparseHistogram, fractions: &[f64]) -> Option<Vec<u64>> {
+    let count = times.count();
+    let ranks: Option<Vec<u64>> = fractions.iter().map(|fraction| rank(count, *fraction)).collect();
+    Some(highest_at(times.buckets().iter().copied(), &ranks?))
 }
 
 /// The highest value of the bucket that holds each rank, in the order of `ranks`.

@@ -48,6 +48,9 @@ pub enum UsageError {
     /// The scenario cannot be used.
     #[error(transparent)]
     Scenario(#[from] BadScenario),
+    /// Options about files do not fit together.
+    #[error("{0}")]
+    Outputs(String),
     /// Impossible users or spawn rate.
     #[error(transparent)]
     Load(#[from] BadLoad),

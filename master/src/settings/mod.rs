@@ -26,6 +26,7 @@ pub use self::plan::{check_hosts, scenario_of, selection_of};
 use self::for_locust::parsed_options;
 use self::plan::{Plan, forced_host, from_locustfiles, from_scenario, named_classes};
 use crate::cli::Args;
+use crate::outputs::OutputFiles;
 use crate::source::{self, Source};
 
 /// The port that workers look for unless they are told otherwise.
@@ -54,6 +55,8 @@ pub struct Settings {
     pub rebalance_on_loss: bool,
     /// What to print.
     pub output: Output,
+    /// The files to write.
+    pub files: OutputFiles,
     /// The exit code for failed requests, if it was asked for.
     pub exit_code_on_error: Option<u8>,
 }
@@ -141,6 +144,7 @@ impl Settings {
                 tables: !args.skip_log_setup,
                 json: args.json,
             },
+            files: OutputFiles::of(args, &load).map_err(UsageError::Outputs)?,
             exit_code_on_error: args.exit_code_on_error,
         })
     }

@@ -1,27 +1,43 @@
-//! The text views of a run: the tables of Locust's console, the verdict that Locust has not, and Locust's `--json`.
+//! The views of a run: the tables of Locust's console, the verdict that Locust has not, Locust's JSON and CSV, and what CI
+//! systems and people read afterwards: JUnit, Markdown, a page.
 //!
 //! Pure functions of a [`Report`](sentinel_common::report::Report). The console prints the tables while a run lasts,
-//! and all of this when it is over. There is no terminal here, no colour, no clock and no page; what a terminal is
-//! wide is an argument ([`NameWidth`]).
+//! and all of them when it is over; [`crate::outputs`] writes the files. There is no terminal here, no colour, no clock
+//! and no file; what a terminal is wide is an argument ([`NameWidth`]).
 //!
 //! Names and messages come from scenarios, targets and workers. None of them reaches a terminal as it is: see
 //! [`printable`].
 
+mod csv;
 mod dry_run;
 mod json;
+mod junit;
 mod live;
+mod markdown;
+mod page;
+mod python;
 mod ratio;
 #[cfg(test)]
 mod sample;
+mod secrets;
 mod table;
+mod top;
 mod verdict;
 
 use std::borrow::Cow;
 
+pub use self::csv::{
+    HistoryCsv, exceptions_csv, exceptions_csv_header, failures_csv, failures_csv_header, stats_csv,
+    stats_csv_header,
+};
 pub use self::dry_run::{exchange_text, task_heading};
 pub use self::json::locust_json;
+pub use self::junit::junit_xml;
 pub use self::live::{Room, live_view};
+pub use self::markdown::summary_md;
+pub use self::page::{Environment, report_page};
 pub use self::ratio::{class_list, task_ratio_json, task_ratio_table};
+pub use self::secrets::command_line;
 pub use self::table::{NameWidth, RateSpan, error_report, percentile_table, stats_table};
 pub use self::verdict::verdict_block;
 

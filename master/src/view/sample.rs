@@ -24,6 +24,15 @@ pub(super) struct LocustCase {
     pub(super) percentiles: String,
     pub(super) error_report: String,
     pub(super) json: Option<String>,
+    pub(super) csv: Option<LocustCsv>,
+}
+
+/// Three of Locust's CSV files; the moment in the history is zero.
+#[derive(Deserialize)]
+pub(super) struct LocustCsv {
+    pub(super) stats: String,
+    pub(super) history: String,
+    pub(super) failures: String,
 }
 
 #[derive(Deserialize)]
@@ -41,8 +50,9 @@ struct Figures {
     median_us: Option<u64>,
     percentiles_us: Option<Vec<u64>>,
     content_length: u64,
-    current_rates: (f64, f64),
-    overall_rates: (f64, f64),
+    /// As text, because `serde_json` does not read the last digit of every number.
+    current_rates: (String, String),
+    overall_rates: (String, String),
     first_start_us: Option<u64>,
     last_end_us: Option<u64>,
     response_times: Vec<(u64, u64)>,
@@ -72,7 +82,11 @@ impl LocustCase {
 
 impl Figures {
     fn row(&self) -> Row {
-        let rates = |(requests_per_s, failures_per_s)| Rates { requests_per_s, failures_per_s };
+        let number = |text: &str| text.parse().expect("the fixture has numbers");
+        let rates = |rates: &(String, String)| Rates {
+            requests_per_s: number(&rates.0),
+            failures_per_s: number(&rates.1),
+        };
         Row {
             requests: self.requests,
             failures: self.failures,
@@ -85,8 +99,8 @@ impl Figures {
             median_us: self.median_us,
             percentiles_us: self.percentiles_us.clone(),
             content_length: self.content_length,
-            current: rates(self.current_rates),
-            overall: rates(self.overall_rates),
+            current: rates(&self.current_rates),
+            overall: rates(&self.overall_rates),
             first_start: self.first_start_us.map(RunTime::from_micros),
             last_end: self.last_end_us.map(RunTime::from_micros),
             response_times: SparseHistogram::from_buckets(self.response_times.clone()),

@@ -54,16 +54,22 @@ pub fn verdict_block(report: &Report) -> String {
 }
 
 fn head(report: &Report) -> Vec<String> {
+    let line =
+        |(label, fact): (&str, String)| wrapped(&format!("{:<LABEL_WIDTH$}", format!("{label}:")), &fact);
+    facts(report).into_iter().flat_map(line).collect()
+}
+
+/// What is to be known of a run beside its requests, each under its label.
+pub(super) fn facts(report: &Report) -> Vec<(&'static str, String)> {
     let facts = [
-        ("Load:", Some(load(report))),
-        ("Workers:", workers(report)),
-        ("Delivered:", delivered(report)),
-        ("Requests:", requests(report)),
-        ("Not named:", not_named(report)),
-        ("Generator:", report.bottleneck.as_ref().map(Bottleneck::finding)),
+        ("Load", Some(load(report))),
+        ("Workers", workers(report)),
+        ("Delivered", delivered(report)),
+        ("Requests", requests(report)),
+        ("Not named", not_named(report)),
+        ("Generator", report.bottleneck.as_ref().map(Bottleneck::finding)),
     ];
-    let known = facts.into_iter().filter_map(|(label, fact)| Some((label, fact?)));
-    known.flat_map(|(label, fact)| wrapped(&format!("{label:<LABEL_WIDTH$}"), &fact)).collect()
+    facts.into_iter().filter_map(|(label, fact)| Some((label, fact?))).collect()
 }
 
 fn load(report: &Report) -> String {
@@ -169,8 +175,20 @@ fn corrected_times(total: &Row) -> Vec<String> {
     ]
 }
 
-/// What happened to the workers. Ramps and the end of the run are part of the plan.
+/// What happened to the workers.
 fn events(timeline: &Timeline) -> Vec<String> {
+    let events = notable(timeline);
+    let line = |event: &&Event| wrapped(&format!("  {:>9}  ", event.at.to_string()), &event.kind.to_string());
+    let mut lines: Vec<String> = events.iter().take(MAX_EVENTS).flat_map(line).collect();
+    lines.extend(and_more(events.len(), MAX_EVENTS).map(|more| format!("  {more}")));
+    if timeline.omitted() > 0 {
+        lines.push(format!("  the last {} of the run were not kept", counted(timeline.omitted(), "event")));
+    }
+    titled("Events:", lines)
+}
+
+/// The events that are no part of the plan, as ramps and the end of the run are.
+pub(super) fn notable(timeline: &Timeline) -> Vec<&Event> {
     let matters = |event: &&Event| match event.kind {
         EventKind::WorkerJoined { .. }
         | EventKind::WorkerLost { .. }
@@ -186,14 +204,7 @@ fn events(timeline: &Timeline) -> Vec<String> {
         | EventKind::Stopped
         | EventKind::Criterion { .. } => false,
     };
-    let events: Vec<&Event> = timeline.events().iter().filter(matters).collect();
-    let line = |event: &&Event| wrapped(&format!("  {:>9}  ", event.at.to_string()), &event.kind.to_string());
-    let mut lines: Vec<String> = events.iter().take(MAX_EVENTS).flat_map(line).collect();
-    lines.extend(and_more(events.len(), MAX_EVENTS).map(|more| format!("  {more}")));
-    if timeline.omitted() > 0 {
-        lines.push(format!("  the last {} of the run were not kept", counted(timeline.omitted(), "event")));
-    }
-    titled("Events:", lines)
+    timeline.events().iter().filter(matters).collect()
 }
 
 fn exceptions(exceptions: &[ExceptionRow]) -> Vec<String> {
@@ -219,7 +230,7 @@ fn criteria(judgements: &[Judgement]) -> Vec<String> {
 }
 
 /// How far the figure is from its limit; `None` if there is no figure, or nothing to take percents of.
-fn margin(judgement: &Judgement) -> Option<String> {
+pub(super) fn margin(judgement: &Judgement) -> Option<String> {
     let percent = judgement.margin()? * 100.0;
     match percent {
         _ if percent > FAR_AWAY => None,
@@ -269,7 +280,7 @@ fn push(lines: &mut [String], text: &str) {
     }
 }
 
-fn and_more(count: usize, shown: usize) -> Option<String> {
+pub(super) fn and_more(count: usize, shown: usize) -> Option<String> {
     (count > shown).then(|| format!("and {} more", grouped((count - shown) as u64)))
 }
 
@@ -279,7 +290,7 @@ fn nonzero(counts: &[(&str, u64)]) -> String {
     parts.map(|(name, count)| format!("{name} {}", grouped(*count))).collect::<Vec<_>>().join(", ")
 }
 
-fn counted(count: u64, noun: &str) -> String {
+pub(super) fn counted(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
@@ -297,13 +308,13 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// A number with three decimals at most.
-fn short(number: f64) -> f64 {
+pub(super) fn short(number: f64) -> f64 {
     (number * 1e3).round() / 1e3
 }
 
 #[cfg(test)]
 mod tests {
-    use sentinel_common::criteria::{Criterion, Measured, Metric};
+    use sentinel_common::criteria::Criterion;
     use sentinel_common::messages::WorkerState;
     use sentinel_common::report::{LoadFigures, SecondRow, WorkerRow};
     use sentinel_common::saturation::{Limit, Peak};
@@ -313,20 +324,8 @@ mod tests {
     use super::super::sample;
     use super::*;
 
-    struct Fixed(Option<f64>);
-
-    impl Measured for Fixed {
-        fn measure(&self, _: Metric, _: Option<&str>) -> Option<f64> {
-            self.0
-        }
-
-        fn samples(&self, _: Option<&str>) -> u64 {
-            u64::MAX
-        }
-    }
-
     fn judge(text: &str, measured: Option<f64>) -> Judgement {
-        Criterion::parse(text).unwrap().judge(&Fixed(measured))
+        Criterion::parse(text).unwrap().judge_figure(measured, None)
     }
 
     fn worker_row(id: &str) -> WorkerRow {

@@ -1,0 +1,180 @@
+//! The report as a page: one file that needs nothing else, no network, no server, and no script for its tables.
+//!
+//! ```text
+//! report ──► tables, charts ──► report.html (minijinja, which escapes) ──► page
+//!                                └ report.css, report.js, and the library that draws
+//! ```
+//!
+//! Texts from outside are escaped by the template, and the data of the charts are JSON without `<`. Everything that a
+//! run can make long has a bound: beside its library a page stays below two megabytes.
+
+mod charts;
+mod tables;
+
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment as Templates};
+use sentinel_common::report::Report;
+use serde::Serialize;
+
+use self::tables::{Table, ms};
+use super::python::utc;
+use super::secrets::without_userinfo;
+use super::top::cut;
+use super::verdict::{facts, grouped};
+
+const TEMPLATE: &str = include_str!("report.html");
+const STYLE: &str = include_str!("report.css");
+const SCRIPT: &str = include_str!("report.js");
+
+/// How many reasons for a verdict are shown.
+const MAX_REASONS: usize = 50;
+/// How many characters a text of one line has at most.
+const MAX_CHARS: usize = 2_000;
+/// How many characters of a scenario are shown.
+const MAX_SCENARIO_CHARS: usize = 64 * 1024;
+
+/// What a report does not know of a run: where it was made, and from what.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// What was typed, without secrets.
+    pub command_line: String,
+    /// What random values were drawn from; `None` where that is not ours to say.
+    pub seed: Option<u64>,
+    /// The master's machine.
+    pub machine: String,
+    /// Its system and processors.
+    pub system: String,
+    /// The scenario; `None` for a locustfile.
+    pub scenario: Option<String>,
+}
+
+/// A figure or fact with its label.
+#[derive(Serialize)]
+struct Labelled {
+    label: String,
+    value: String,
+}
+
+impl Labelled {
+    fn new(label: &str, value: impl Into<String>) -> Self {
+        Self { label: label.to_owned(), value: cut(&value.into(), MAX_CHARS) }
+    }
+}
+
+/// What the template shows.
+#[derive(Serialize)]
+struct Page<'a> {
+    title: String,
+    verdict: &'static str,
+    subtitle: String,
+    reasons: Vec<String>,
+    figures: Vec<Labelled>,
+    charts: Vec<charts::Place>,
+    criteria: Table,
+    requests: Table,
+    failures: Table,
+    exceptions: Table,
+    delivery: Table,
+    workers: Table,
+    events: Table,
+    environment: Vec<Labelled>,
+    scenario_name: &'a str,
+    scenario: Option<String>,
+    css: &'static str,
+    script: &'static str,
+    library: String,
+    data: String,
+}
+
+/// The page about a run that is over.
+pub fn report_page(report: &Report, environment: &Environment) -> String {
+    let mut templates = Templates::new();
+    templates.set_auto_escape_callback(|_| AutoEscape::Html);
+    let profile = report.profile.as_ref().map(|profile| format!(" ({profile})")).unwrap_or_default();
+    let reasons = report.ruling.reasons.iter().take(MAX_REASONS).map(|reason| cut(reason, MAX_CHARS));
+    let scenario =
+        environment.scenario.as_deref().map(|text| cut(&without_userinfo(text), MAX_SCENARIO_CHARS));
+    let page = Page {
+        title: cut(&format!("{}{profile}", report.scenario), MAX_CHARS),
+        verdict: report.ruling.verdict.as_str(),
+        subtitle: subtitle(report),
+        reasons: reasons.collect(),
+        figures: figures(report),
+        charts: charts::places(),
+        criteria: tables::criteria(report),
+        requests: tables::requests(report),
+        failures: tables::failures(report),
+        exceptions: tables::exceptions(report),
+        delivery: tables::delivery(report),
+        workers: tables::workers(report),
+        events: tables::events(report),
+        environment: facts_of(report, environment),
+        scenario_name: &report.scenario,
+        scenario,
+        css: STYLE,
+        script: SCRIPT,
+        library: library(),
+        data: script_data(&charts::data(report)),
+    };
+    templates.render_str(TEMPLATE, Serde(&page)).expect("the template is ours, and memory takes everything")
+}
+
+fn subtitle(report: &Report) -> String {
+    let began = utc(report.started_at_unix_us).replace('T', " ").replace('Z', " UTC");
+    let target =
+        report.host.as_deref().map_or("several hosts".to_owned(), |host| without_userinfo(host).into_owned());
+    cut(&format!("{began}, {} long, against {target}", report.clock), MAX_CHARS)
+}
+
+fn figures(report: &Report) -> Vec<Labelled> {
+    let total = &report.total;
+    let at = |index: usize| {
+        let us = total.percentiles_us.as_ref().and_then(|us| us.get(index));
+        us.map_or("–".to_owned(), |us| format!("{} ms", ms(*us as f64)))
+    };
+    vec![
+        Labelled::new("requests", grouped(total.requests)),
+        Labelled::new("failed", format!("{} ({:.2} %)", grouped(total.failures), total.fail_ratio * 100.0)),
+        Labelled::new("requests per second", format!("{:.1}", total.overall.requests_per_s)),
+        Labelled::new("median", at(0)),
+        Labelled::new("95th percentile", at(5)),
+        Labelled::new("99th percentile", at(7)),
+        Labelled::new("users at most", grouped(report.users_peak.unwrap_or(0))),
+        Labelled::new("workers", report.workers.len().to_string()),
+    ]
+}
+
+fn facts_of(report: &Report, environment: &Environment) -> Vec<Labelled> {
+    let end_us = report.started_at_unix_us.saturating_add(report.clock.as_micros());
+    let mut list: Vec<Labelled> =
+        facts(report).into_iter().map(|(label, fact)| Labelled::new(label, fact)).collect();
+    list.extend([
+        Labelled::new("Start", utc(report.started_at_unix_us)),
+        Labelled::new("End", utc(end_us)),
+        Labelled::new("Target", report.host.as_deref().map_or("several hosts".into(), without_userinfo)),
+        Labelled::new("Scenario", report.scenario.as_str()),
+        Labelled::new("Profile", report.profile.as_deref().unwrap_or("none")),
+        Labelled::new("Run", report.run.as_str()),
+        Labelled::new("Sentinel", report.release),
+        Labelled::new("Master", format!("{} ({})", environment.machine, environment.system)),
+        Labelled::new("Command line", environment.command_line.as_str()),
+        Labelled::new("Exit code", report.exit_code.to_string()),
+    ]);
+    list.extend(environment.seed.map(|seed| Labelled::new("Seed", seed.to_string())));
+    list
+}
+
+/// JSON that can stand in a script element: nothing in it ends the element or begins a comment.
+fn script_data(data: &serde_json::Value) -> String {
+    data.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}
+
+/// The library that draws the charts, as a script element. What comes with it for formulas is left out.
+fn library() -> String {
+    const END: &str = "</script>";
+    let sources = plotly::Plot::offline_js_sources();
+    sources.split_once(END).map_or(String::new(), |(library, _)| format!("{library}{END}"))
+}
+
+#[cfg(test)]
+mod tests;
