@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use csv::{Terminator, WriterBuilder};
-use sentinel_common::report::{ErrorRow, ExceptionRow, Report, Row};
+use sentinel_common::report::{ErrorRow, ExceptionRow, Report, Row, SecondRow};
 use sentinel_common::stats::{PERCENTILES_TO_REPORT, RecentTimes};
 use sentinel_common::time::RunTime;
 
@@ -87,6 +87,8 @@ fn history_columns<'a>() -> Vec<Column<StatsRow<'a>>> {
         ("Started Iterations", |it| of_run(it, it.report.delivery.started.to_string())),
         ("Late Iterations", |it| of_run(it, it.report.delivery.late.to_string())),
         ("Dropped Iterations", |it| of_run(it, it.report.delivery.dropped.to_string())),
+        ("Undelivered Seconds", |it| of_run(it, seconds_in_which(it.report, |second| second.undelivered))),
+        ("Saturated Seconds", |it| of_run(it, seconds_in_which(it.report, |second| second.saturated_workers > 0))),
         ("Total Corrected 50%", corrected_ms_at::<0>), ("Total Corrected 95%", corrected_ms_at::<5>),
         ("Total Corrected 99%", corrected_ms_at::<7>), ("Total Corrected 99.9%", corrected_ms_at::<8>),
         ("Total Corrected 99.99%", corrected_ms_at::<9>),
@@ -274,6 +276,11 @@ fn rounded_ms(us: u64) -> u64 {
 fn planned_users(report: &Report) -> String {
     let planned = report.seconds.last().and_then(|second| second.planned_users);
     planned.map_or(String::new(), |users| format!("{users:.0}"))
+}
+
+/// How many seconds of the run so far are of a kind.
+fn seconds_in_which(report: &Report, is_so: fn(&SecondRow) -> bool) -> String {
+    report.seconds.iter().filter(|second| is_so(second)).map(|second| second.width).sum::<u32>().to_string()
 }
 
 /// A figure of the whole run, which belongs to the row of the total.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::top::cut;
 use super::super::verdict::notable;
 
-/// How many events are marked.
+/// How many events are marked, and how many stretches shaded.
 const MAX_MARKS: usize = 100;
 /// How many characters of an event's text its mark says.
 const MAX_CHARS: usize = 120;
@@ -44,7 +44,23 @@ const CHARTS: &[Chart] = &[
         Series { name: "planned", color: "gray", dashed: true, value: |it| it.planned_users },
         Series { name: "running", color: "blue", dashed: false, value: |it| it.users },
     ] },
+    Chart { id: "chart-iterations", title: "Iterations, planned and delivered", unit: "per second", series: &[
+        Series { name: "planned", color: "gray", dashed: true, value: |it| per_second(it, it.planned) },
+        Series { name: "started", color: "blue", dashed: false, value: |it| per_second(it, it.started) },
+        Series { name: "started late", color: "orange", dashed: false, value: |it| per_second(it, it.late) },
+        Series { name: "dropped", color: "red", dashed: false, value: |it| per_second(it, it.dropped) },
+    ] },
+    Chart { id: "chart-saturation", title: "Workers at their limits", unit: "workers", series: &[
+        Series { name: "saturated", color: "orange", dashed: false, value: |it| Some(it.saturated_workers as f64) },
+    ] },
 ];
+
+/// A stretch of the run to be shaded.
+#[derive(Serialize)]
+struct Shade {
+    from: f64,
+    to: f64,
+}
 
 /// An event in a chart.
 #[derive(Serialize)]
@@ -76,6 +92,7 @@ pub(super) fn data(report: &Report) -> Value {
         "unit": unit,
         "x": seconds.iter().map(|second| x(f64::from(second.start))).collect::<Vec<_>>(),
         "charts": charts,
+        "undelivered": shades(report, x),
         "events": marks(report, x),
     })
 }
@@ -112,6 +129,12 @@ fn unit_of(report: &Report) -> (&'static str, f64) {
         901..=36_000 => ("minutes of the run", 60.0),
         _ => ("hours of the run", 3_600.0),
     }
+}
+
+/// Where less than the floor of the plan was delivered.
+fn shades(report: &Report, x: impl Fn(f64) -> f64) -> Vec<Shade> {
+    let shortfalls = report.shortfalls.iter().take(MAX_MARKS);
+    shortfalls.map(|it| Shade { from: x(f64::from(it.from)), to: x(f64::from(it.to)) }).collect()
 }
 
 /// Workers that came and went, and users that were edited. The first ramp is where every run begins.

@@ -13,6 +13,11 @@
     type: "line", x0: event.x, x1: event.x, y0: 0, y1: 1, yref: "paper", layer: "below",
     line: { color: color(event.color), width: 1, dash: "dot" },
   });
+  // Where load was missing: nothing measured there judges anything.
+  const shade = (stretch) => ({
+    type: "rect", x0: stretch.from, x1: stretch.to, y0: 0, y1: 1, yref: "paper", layer: "below",
+    fillcolor: color("red"), opacity: 0.15, line: { width: 0 },
+  });
   const triangles = () => ({
     x: data.events.map((event) => event.x), y: data.events.map(() => 1), yaxis: "y2", showlegend: false,
     text: data.events.map((event) => event.text), hovertemplate: "%{text}<extra></extra>", mode: "markers",
@@ -36,7 +41,7 @@
         xaxis: axis({ title: { text: data.unit, font: { size: 12, color: color("soft") }, standoff: 6 } }),
         yaxis: axis({ rangemode: "tozero", title: { text: chart.unit, font: { size: 12, color: color("soft") } } }),
         yaxis2: { overlaying: "y", range: [0, 1], visible: false, fixedrange: true },
-        shapes: data.events.map(line),
+        shapes: data.undelivered.map(shade).concat(data.events.map(line)),
       };
       const traces = chart.series.map(trace);
       if (data.events.length > 0) traces.push(triangles());
