@@ -36,6 +36,7 @@ use anyhow::Context as _;
 use sentinel_common::ids::RunId;
 use sentinel_common::local_run::LOCAL_RUN_AFTER;
 use sentinel_common::locust::LocustfileReply;
+use sentinel_common::preflight;
 use sentinel_common::report::Report;
 use sentinel_common::verdict::exit_code;
 use tokio::sync::{mpsc, oneshot};
@@ -97,6 +98,8 @@ async fn prepare(args: &Args) -> anyhow::Result<(Settings, tokio::net::TcpListen
     if let Some(target) = demo_host(args).await? {
         settings = Settings::resolve(args, run, seed, Some(&target))?;
     }
+    let open_files = sentinel_worker::limits::resources(0).open_files;
+    settings.notes.extend(preflight::master_files(settings.autostart.expect_workers, open_files));
     if !settings::is_headless(args) && !args.autostart {
         tracing::info!("There is no web page yet: going on as with --headless");
     }

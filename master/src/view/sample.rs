@@ -154,6 +154,7 @@ pub(super) fn empty() -> Report {
         errors: Vec::new(),
         exceptions: Vec::new(),
         workers: Vec::new(),
+        notes: Vec::new(),
         timeline: Timeline::default(),
         seconds: Vec::new(),
         delivery: DeliveryFigures {
