@@ -42,6 +42,9 @@ pub struct Report {
     pub phase: Phase,
     /// What was asked for.
     pub load: LoadFigures,
+    /// What was known before the run, or when workers came, and people should know: goals out of reach, limits of
+    /// machines.
+    pub notes: Vec<String>,
     /// Users that run now.
     pub users: u64,
     /// The most users that ran at once, as far as anybody looked.
@@ -259,6 +262,8 @@ pub struct Frame<'a> {
     pub started_at_unix_us: u64,
     /// Where the requests went, if all went to one host.
     pub host: Option<&'a str>,
+    /// What people were told before the run.
+    pub notes: &'a [String],
     /// `--exit-code-on-error`, if it was given.
     pub exit_code_on_error: Option<u8>,
     /// The share of the plan, 0 to 1, below which the run judges nothing.
@@ -311,6 +316,7 @@ impl Report {
                 run_time_s: load.run_time.map(|span| span.as_secs_f64()),
                 arrivals: run.spec().arrivals.iter().map(ToString::to_string).collect(),
             },
+            notes: frame.notes.iter().map(String::as_str).chain(run.shortages()).map(str::to_owned).collect(),
             users: roster.user_count(),
             users_peak: stats.seconds().spans().iter().map(|span| span.value.users.max).max(),
             rows: stats.sorted_entries().into_iter().map(row).collect(),

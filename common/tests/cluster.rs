@@ -17,6 +17,7 @@ use sentinel_common::member::{self, Exit, Member};
 use sentinel_common::messages::{
     Assignment, ClassCounts, FromWorker, HEARTBEAT_INTERVAL, Heartbeat, Ready, Resources, ToWorker, Wire,
 };
+use sentinel_common::preflight::Demand;
 use sentinel_common::random::UserRng;
 use sentinel_common::roster::total;
 use sentinel_common::rows::Stock;
@@ -315,6 +316,7 @@ impl World {
             classes: vec![class("A", 3.0, 0), class("B", 1.0, 0), class("C", 0.0, 2)],
             scenario: ScenarioSource { name: String::new(), text: Some(String::new()) },
             criteria: Vec::new(),
+            demand: Demand::default(),
             parsed_options: Vec::new(),
             named_classes: Vec::new(),
             tags: Vec::new(),

@@ -221,6 +221,7 @@ impl<P: FnMut(&Report), L: FnMut()> Control<P, L> {
         let frame = Frame {
             started_at_unix_us: sentinel_common::time::micros(started),
             host: self.settings.host.as_deref(),
+            notes: &self.settings.notes,
             exit_code_on_error: self.settings.exit_code_on_error,
             min_delivered: self.settings.min_delivered,
         };

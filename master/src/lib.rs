@@ -38,6 +38,7 @@ use anyhow::Context as _;
 use sentinel_common::ids::RunId;
 use sentinel_common::local_run::LOCAL_RUN_AFTER;
 use sentinel_common::locust::LocustfileReply;
+use sentinel_common::preflight;
 use sentinel_common::report::Report;
 use sentinel_common::verdict::exit_code;
 use tokio::sync::{mpsc, oneshot};
@@ -102,6 +103,8 @@ async fn prepare(args: &Args) -> anyhow::Result<(Settings, tokio::net::TcpListen
     if let Some(target) = demo_host(args).await? {
         settings = Settings::resolve(args, run, seed, Some(&target))?;
     }
+    let open_files = sentinel_worker::limits::resources(0).open_files;
+    settings.notes.extend(preflight::master_files(settings.autostart.expect_workers, open_files));
     // Folders are made and old files overwritten only once there is nothing left that could be wrong.
     let step_summary = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty());
     let outputs = Outputs::open(&settings.files, step_summary.map(PathBuf::from), environment(&settings))?;

@@ -20,6 +20,7 @@ mod run;
 mod setup;
 mod shape;
 mod steps;
+mod supply;
 mod timers;
 
 #[cfg(test)]
@@ -190,6 +191,7 @@ impl Coordinator {
         if let Some(run_time) = run.length() {
             self.timers.set(Timer::RunTime, now + run_time);
         }
+        self.check_supply();
         let course = self.begin_shape(now);
         self.announce_start(now, load);
         let Some(run) = self.run.as_mut() else {
@@ -221,6 +223,7 @@ impl Coordinator {
         let from = run.ramp.users(at);
         run.ramp = Ramp { from, to: users, spawn_rate, since: at };
         run.load = Load { users, spawn_rate, ..run.load };
+        self.check_supply();
         self.announce(now, from, users, spawn_rate);
         self.place_edited(now);
     }

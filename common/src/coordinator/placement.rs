@@ -91,6 +91,7 @@ impl Coordinator {
         };
         run.add_member(&ready.worker);
         run.note(now, event);
+        self.check_supply();
         self.place_with(now, &ready.worker);
     }
 

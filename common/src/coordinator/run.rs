@@ -17,6 +17,7 @@ use crate::ids::{Generation, RunId, WorkerId};
 use crate::load::{Load, Ramp};
 use crate::locust::Value;
 use crate::messages::{ClassCounts, LocustPlan, NO_VARIABLES, RunPlan, StatsReport};
+use crate::preflight::{Demand, Resource};
 use crate::roster::WorkerNode;
 use crate::rows::{ITERATIONS, RowLedger};
 use crate::saturation::Strain;
@@ -106,6 +107,8 @@ pub struct RunSpec {
     pub sources: BTreeMap<String, u64>,
     /// What the run must satisfy.
     pub criteria: Vec<Criterion>,
+    /// What the run asks of its workers at its peak.
+    pub demand: Demand,
     /// The master's options that Locust's workers are told, by the names that Python gives them; none is a secret.
     pub parsed_options: Vec<(String, Value)>,
 }
@@ -207,6 +210,8 @@ pub struct Run {
     pub(super) reset_done: bool,
     /// The hardest that any worker was at its limits.
     strain: Strain,
+    /// What the workers have too little of, as people were told it.
+    pub(super) shortages: BTreeMap<Resource, String>,
     /// Who follows the criteria.
     judges: Vec<Judge>,
     started: Moment,
@@ -244,6 +249,7 @@ impl Run {
             stopping: BTreeSet::new(),
             members: BTreeSet::new(),
             strain: Strain::default(),
+            shortages: BTreeMap::new(),
             judges,
             started: now,
             ended: None,
@@ -322,6 +328,11 @@ impl Run {
     /// The hardest that any worker was at its limits.
     pub fn strain(&self) -> &Strain {
         &self.strain
+    }
+
+    /// What the workers had too little of for this run, with what to do about it.
+    pub fn shortages(&self) -> impl Iterator<Item = &str> {
+        self.shortages.values().map(String::as_str)
     }
 
     /// The rows that are used once in the whole cluster, by their source.

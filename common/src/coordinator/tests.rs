@@ -8,6 +8,7 @@ mod locust;
 mod rows;
 mod setup;
 mod shape;
+mod supply;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use super::*;
 use crate::dispatch::{ClassSpec, Dispatcher};
 use crate::ids::Generation;
 use crate::messages::{Assignment, ClassCounts, HEARTBEAT_INTERVAL, Resources, Wire};
+use crate::preflight::Demand;
 use crate::roster::{FORGET_AFTER, total};
 use crate::stats::{Recorder, Sample, StatsDelta};
 use crate::time::RunTime;
@@ -32,6 +34,7 @@ fn spec(run: &str) -> RunSpec {
         classes: vec![class("A", 3.0, 0), class("B", 1.0, 0)],
         scenario: ScenarioSource { name: "fraud.yaml".to_owned(), text: Some("users: {}".to_owned()) },
         criteria: Vec::new(),
+        demand: Demand::default(),
         parsed_options: Vec::new(),
         named_classes: Vec::new(),
         tags: Vec::new(),

@@ -49,6 +49,18 @@ impl Course {
         }
     }
 
+    /// By how many users it rises, all rises together, if `from` ran at its start.
+    pub(super) fn rises(self, from: u32, length_us: u64) -> u64 {
+        let rise = |from: u32, to: u32| u64::from(to.saturating_sub(from));
+        match self {
+            Self::Line { from: start, to } => rise(from, start) + rise(start, to),
+            Self::Level { users, .. } => rise(from, users),
+            Self::Wave { min, max, period_us } => {
+                rise(from, min) + length_us.div_ceil(period_us.max(1)).saturating_mul(rise(min, max))
+            }
+        }
+    }
+
     /// The most users that it ever wants.
     pub(super) fn peak(self) -> u32 {
         match self {

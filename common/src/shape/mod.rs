@@ -304,6 +304,20 @@ impl Shape {
         }
     }
 
+    /// Users that begin over its whole length, at most: who comes back after a valley begins anew. `None` if nobody
+    /// knows beforehand.
+    pub fn users_begun(&self) -> Option<u64> {
+        let Kind::Planned(segments) = &self.0 else {
+            return None;
+        };
+        let (mut begun, mut users) = (0, 0);
+        for segment in segments {
+            begun += segment.course.rises(users, segment.length_us);
+            users = segment.course.arrives_at(users, segment.length_us);
+        }
+        Some(begun)
+    }
+
     /// The classes that it selects at any time, by name; those of a [`Tick`] are not known.
     pub fn classes(&self) -> impl Iterator<Item = &str> {
         let segments = match &self.0 {

@@ -52,6 +52,26 @@ fn a_ramp_is_a_line_and_a_plateau() {
 }
 
 #[test]
+fn users_that_come_back_begin_again() {
+    let check = |shape: Result<Shape, ShapeError>, expected| {
+        let shape = shape.unwrap();
+        assert_eq!(shape.users_begun(), Some(expected), "{shape:?}");
+        let users = follow(&shape);
+        let begun: u32 = users.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).sum();
+        assert!(u64::from(begun) <= expected, "{users:?}");
+    };
+    check(Shape::ramp(0, 10, secs(5), secs(2)), 10);
+    check(Shape::ramp(10, 0, secs(4), secs(0)), 10);
+    check(Shape::spike(2, 9, secs(3), secs(3), secs(9), None), 9);
+    check(Shape::sine(2, 6, secs(4), secs(10)), 14);
+    check(Shape::steps(2, 2, secs(2), 7, None), 7);
+    check(
+        Shape::stages(vec![stage(4, 10, per_second(5.0)), stage(3, 1, per_second(2.0)), stage(2, 6, None)]),
+        12,
+    );
+}
+
+#[test]
 fn stages_go_at_their_rate_or_in_a_line() {
     check(Shape::stages(vec![stage(3, 9, None), stage(2, 3, None)]), &[0, 3, 6, 9, 6, 3]);
     check(

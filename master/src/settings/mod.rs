@@ -92,7 +92,7 @@ impl Settings {
         let Plan {
             scenario, selection, classes, files, sources, shape, arrivals, load, criteria, host, ..
         } = plan;
-        let Plan { mut notes, locustfile, placed, hooks, .. } = plan;
+        let Plan { mut notes, locustfile, placed, hooks, demand, .. } = plan;
         notes.splice(..0, misuse::notes(args));
         notes.extend(load_notes(args, &placed, shape.as_deref(), &load)?);
         let has_text = scenario.text.is_some();
@@ -120,6 +120,7 @@ impl Settings {
             files,
             sources: sources.into_iter().collect(),
             criteria,
+            demand,
             shape,
             arrivals,
         };

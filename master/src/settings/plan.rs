@@ -9,7 +9,7 @@ use sentinel_common::dispatch::ClassSpec;
 use sentinel_common::files::FileStore;
 use sentinel_common::load::{BadLoad, Load};
 use sentinel_common::locust::{LocustfileReply, LocustfileSource};
-use sentinel_common::preflight;
+use sentinel_common::preflight::{self, Demand, Outlook};
 use sentinel_common::scenario::{Adjustments, Host, HostError, ProfileLoad, Scenario, Selection};
 use sentinel_common::shape::Shape;
 use sentinel_worker::config_users::read_edits;
@@ -35,6 +35,7 @@ pub(super) struct Plan {
     pub(super) hooks: Hooks,
     pub(super) load: Load,
     pub(super) criteria: Vec<Criterion>,
+    pub(super) demand: Demand,
     /// Where all requests go, if it is one host.
     pub(super) host: Option<String>,
     pub(super) notes: Vec<String>,
@@ -118,9 +119,9 @@ pub(super) fn from_scenario(
         return Err(UsageError::IterationsOfArrivals);
     }
     let file = folder.is_some().then_some(name.as_str());
-    let peak = scenario.shape.as_ref().and_then(|shape| shape.peak_users()).unwrap_or(load.users);
+    let outlook = Outlook { scenario: &scenario, load: &load, iterations: args.iterations };
     let criteria = [scenario.criteria.clone(), args.check.clone()].concat();
-    let mut notes = preflight::unreachable_criteria(&scenario, &criteria, peak);
+    let mut notes = preflight::unreachable_criteria(&outlook, &criteria);
     let without_task = |class: &String| format!("no task of {class} has the tags, so it does not run");
     notes.extend(untagged.iter().map(without_task));
     Ok(Plan {
@@ -130,6 +131,7 @@ pub(super) fn from_scenario(
         files,
         shape: scenario.shape.clone(),
         arrivals: preflight::class_arrivals(&scenario),
+        demand: Demand::of(&outlook),
         sources,
         hooks: Hooks { setup: !scenario.setup.is_empty(), teardown: !scenario.teardown.is_empty() },
         load,
@@ -178,6 +180,7 @@ pub(super) fn from_locustfiles(
         hooks: Hooks::default(),
         load: load(args, ProfileLoad::default())?,
         criteria: args.check.clone(),
+        demand: Demand::default(),
         host: forced.map(|host| host.as_str().to_owned()),
         notes,
         locustfile,

@@ -168,6 +168,7 @@ pub(super) fn empty() -> Report {
         errors: Vec::new(),
         exceptions: Vec::new(),
         workers: Vec::new(),
+        notes: Vec::new(),
         timeline: Timeline::default(),
         seconds: Vec::new(),
         delivery: DeliveryFigures {

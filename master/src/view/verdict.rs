@@ -42,6 +42,7 @@ const MAX_EXCEPTIONS: usize = 10;
 pub fn verdict_block(report: &Report) -> String {
     let sections = [
         head(report),
+        titled("Notes:", report.notes.iter().flat_map(|note| wrapped("  ", note)).collect()),
         corrected_times(&report.total),
         events(&report.timeline),
         exceptions(&report.exceptions),
@@ -383,6 +384,19 @@ mod tests {
     fn check(report: &Report, expected: &str) {
         let found = verdict_block(report);
         assert_eq!(found, expected, "found:\n{found}");
+    }
+
+    #[test]
+    fn what_was_known_before_the_run_follows_the_head() {
+        let mut report = minute();
+        assert!(!verdict_block(&report).contains("Notes:"));
+        report.notes =
+            vec!["`rps >= 10000` cannot be met".to_owned(), "worker a is short of files".to_owned()];
+        let block = verdict_block(&report);
+        assert!(
+            block.contains("\n\nNotes:\n  `rps >= 10000` cannot be met\n  worker a is short of files\n"),
+            "{block}"
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -140,6 +141,19 @@ impl Worker {
     /// Starts one for the master at `address`, with one thread: these tests run many at a time.
     pub fn start(address: SocketAddr) -> Self {
         let process = Process::start(Program::Worker, &["--master", &address.to_string(), "--threads", "1"]);
+        Self::named(process)
+    }
+
+    /// The same, but it may not have more than so many files open, whatever it tries.
+    pub fn start_with_files(address: SocketAddr, open_files: u32) -> Self {
+        let mut command = Command::new("sh");
+        let limited = format!("ulimit -n {open_files} && exec \"$0\" \"$@\"");
+        command.args(["-c", &limited]).arg(Program::Worker.path());
+        command.args(["--master", &address.to_string(), "--threads", "1"]);
+        Self::named(Process::run("Worker with few files", command))
+    }
+
+    fn named(process: Process) -> Self {
         let id = process.line("Starting Sentinel ").word_after(" worker ").to_owned();
         Self { process, id }
     }

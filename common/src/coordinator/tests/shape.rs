@@ -14,7 +14,7 @@ impl Cluster {
         let frame = Frame {
             started_at_unix_us: 0,
             host: None,
-
+            notes: &[],
             exit_code_on_error: None,
             min_delivered: DELIVERED_FLOOR,
         };
