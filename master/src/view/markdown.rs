@@ -29,6 +29,10 @@ pub fn summary_md(report: &Report) -> String {
         .map(|more| format!("- {more}\n"))
         .unwrap_or_default();
     md += "\n";
+    for note in report.notes.iter().take(MAX_ROWS) {
+        let _ = writeln!(md, "> {}\n>", text(note));
+    }
+    md += "\n";
     let facts: Vec<[String; 2]> =
         facts(report).into_iter().map(|(label, fact)| [label.to_owned(), text(&fact)]).collect();
     md += &table(None, ["Run", &text(report.run.as_str())], "ll", &facts, None);
@@ -51,8 +55,7 @@ fn sign(report: &Report) -> &'static str {
 fn criteria(report: &Report) -> String {
     let rows = report.judgements.iter().take(MAX_ROWS).map(|judgement| {
         let criterion = &judgement.criterion;
-        let measured =
-            judgement.measured.map_or("no figure".to_owned(), |value| criterion.metric.describe(value));
+        let measured = judgement.figure().unwrap_or_else(|| "no figure".to_owned());
         let met = if judgement.met { "✅ met" } else { "❌ not met" };
         [text(&criterion.text), met.to_owned(), measured, margin(judgement).unwrap_or_default()]
     });

@@ -133,8 +133,7 @@ pub(super) fn exceptions(report: &Report) -> Table {
 pub(super) fn criteria(report: &Report) -> Table {
     let rows = report.judgements.iter().take(MAX_CRITERIA).map(|judgement| {
         let criterion = &judgement.criterion;
-        let measured =
-            judgement.measured.map_or("no figure".to_owned(), |value| criterion.metric.describe(value));
+        let measured = judgement.figure().unwrap_or_else(|| "no figure".to_owned());
         let (class, met) = if judgement.met { ("good", "met") } else { ("bad", "not met") };
         let text = cut(&criterion.text, MAX_NAME_CHARS);
         Line { class, cells: vec![text, met.to_owned(), measured, margin(judgement).unwrap_or_default()] }
