@@ -48,6 +48,14 @@ impl UserPacing {
 
     /// An iteration starts.
     pub fn start_iteration(&self, intended: RunTime, start: RunTime, recorder: &mut Recorder) {
+        self.start_arrival(intended, start, recorder);
+        // What became due until now is told with it, so that both are in the same second.
+        let planned = if self.closed.get() { 0 } else { self.newly_planned(start) };
+        recorder.count_iterations(start, Iterations { planned, ..Iterations::default() });
+    }
+
+    /// An iteration starts that somebody else has planned.
+    pub fn start_arrival(&self, intended: RunTime, start: RunTime, recorder: &mut Recorder) {
         self.started.set(self.started.get() + 1);
         let late = u64::from(start.saturating_since(intended) > LATE_AFTER);
         recorder.count_iterations(start, Iterations { started: 1, late, ..Iterations::default() });
@@ -69,9 +77,8 @@ impl UserPacing {
     /// Adds the iterations that became due since this was last asked to the report.
     pub fn count_planned(&self, now: Moment, recorder: &mut Recorder) {
         if !self.closed.get() {
-            let planned = self.planned(now);
-            let planned = planned - self.planned_reported.replace(planned);
             let at = self.clock.run_time(now);
+            let planned = self.newly_planned(at);
             recorder.count_iterations(at, Iterations { planned, ..Iterations::default() });
         }
     }
@@ -96,11 +103,17 @@ impl UserPacing {
         }
     }
 
-    fn planned(&self, now: Moment) -> u64 {
+    /// What became due until `at` and was not yet reported, which it is now.
+    fn newly_planned(&self, at: RunTime) -> u64 {
+        let planned = self.planned(at);
+        planned - self.planned_reported.replace(planned)
+    }
+
+    fn planned(&self, at: RunTime) -> u64 {
         let started = self.started.get();
         match self.pacer.borrow().as_ref() {
             // Without a schedule nothing is due before the user is there to begin it.
-            Some(pacer) if self.is_paced() => pacer.planned(self.clock.run_time(now)).max(started),
+            Some(pacer) if self.is_paced() => pacer.planned(at).max(started),
             _ => started,
         }
         .max(self.planned_reported.get())

@@ -92,7 +92,7 @@ impl<C: HttpClient> User<C> {
     async fn serve_one(&mut self, class: &UserClass, due: Due) -> Life {
         let Due { number, at } = due;
         self.walk = Walk::after(number);
-        self.pacing.start_iteration(at, self.actor.now(), &mut self.state.recorder.borrow_mut());
+        self.pacing.start_arrival(at, self.actor.now(), &mut self.state.recorder.borrow_mut());
         let mut intended = Some(at);
         loop {
             let life = match self.actor.context.with_rng(|rng| self.walk.next(class, rng)) {

@@ -29,6 +29,8 @@ const COLUMNS: usize = 100;
 const LABEL_WIDTH: usize = 11;
 /// Criteria longer than this push their figures to the right.
 const CRITERION_WIDTH: usize = 48;
+/// The width of the column of figures, unless one is wider.
+const FIGURE_WIDTH: usize = 12;
 /// A figure that is further above its limit than this many percent is simply far above it.
 const FAR_AWAY: f64 = 1_000.0;
 /// How many lost workers the head names.
@@ -219,15 +221,16 @@ fn exceptions(exceptions: &[ExceptionRow]) -> Vec<String> {
 
 fn criteria(judgements: &[Judgement]) -> Vec<String> {
     let texts: Vec<_> = judgements.iter().map(|judgement| printable(&judgement.criterion.text)).collect();
+    let figure = |it: &Judgement| it.figure().unwrap_or_else(|| "no figure".to_owned());
+    let figures: Vec<String> = judgements.iter().map(figure).collect();
     let width = texts.iter().map(|text| text.chars().count().min(CRITERION_WIDTH)).max().unwrap_or(0);
-    let line = |(judgement, text): (&Judgement, _)| {
+    let figure_width = figures.iter().map(String::len).max().unwrap_or(0).max(FIGURE_WIDTH);
+    let line = |((judgement, text), figure): ((&Judgement, _), &String)| {
         let met = if judgement.met { "met" } else { "NOT MET" };
-        let measured = judgement.figure().unwrap_or_else(|| "no figure".to_owned());
-        let line =
-            format!("  {met:<7}  {text:<width$}  {measured:>12}  {}", margin(judgement).unwrap_or_default());
-        line.trim_end().to_owned()
+        let margin = margin(judgement).unwrap_or_default();
+        format!("  {met:<7}  {text:<width$}  {figure:>figure_width$}  {margin}").trim_end().to_owned()
     };
-    titled("Criteria:", judgements.iter().zip(&texts).map(line).collect())
+    titled("Criteria:", judgements.iter().zip(&texts).zip(&figures).map(line).collect())
 }
 
 /// How far the figure is from its limit; `None` if there is no figure, or nothing to take percents of.
