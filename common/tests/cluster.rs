@@ -315,6 +315,7 @@ impl World {
             classes: vec![class("A", 3.0, 0), class("B", 1.0, 0), class("C", 0.0, 2)],
             scenario: ScenarioSource { name: String::new(), text: Some(String::new()) },
             criteria: Vec::new(),
+            measured_from_s: None,
             parsed_options: Vec::new(),
             named_classes: Vec::new(),
             tags: Vec::new(),

@@ -10,7 +10,7 @@ use proptest::option;
 use proptest::prelude::*;
 use prost::Message;
 use rand_distr::{Distribution as _, LogNormal};
-use sentinel_common::arrivals::Slot;
+use sentinel_common::arrivals::{ArrivalRate, Slot, SteadyArrivals};
 use sentinel_common::files::{CHUNK_BYTES_MAX, Checksum, FileChunk, FileRef};
 use sentinel_common::ids::{Generation, RunId, WorkerId};
 use sentinel_common::messages::{
@@ -254,8 +254,10 @@ fn plan() -> impl Strategy<Value = RunPlan> {
                 host,
                 tasks,
             });
-    let adjustments = (any::<bool>(), vec(edit, 0..3))
-        .prop_map(|(equal_weights, edits)| Adjustments { equal_weights, edits });
+    let steady = (1..1_000_000u32, 1..1_000u32)
+        .prop_map(|(rate, max_users)| SteadyArrivals { rate: ArrivalRate::per_second(rate), max_users });
+    let adjustments = (any::<bool>(), vec(edit, 0..3), option::of(steady))
+        .prop_map(|(equal_weights, edits, arrivals)| Adjustments { equal_weights, edits, arrivals });
     let choice = (vec((text(), weight), 0..3), names(), names(), option::of(any::<u64>()), adjustments);
     (run_id(), scenario, clock, choice, (text(), files(), names())).prop_map(
         |(run, scenario, (stop_timeout, seed, run_time), choice, (variables, files, sources))| {

@@ -32,6 +32,7 @@ fn spec(run: &str) -> RunSpec {
         classes: vec![class("A", 3.0, 0), class("B", 1.0, 0)],
         scenario: ScenarioSource { name: "fraud.yaml".to_owned(), text: Some("users: {}".to_owned()) },
         criteria: Vec::new(),
+        measured_from_s: None,
         parsed_options: Vec::new(),
         named_classes: Vec::new(),
         tags: Vec::new(),

@@ -20,7 +20,7 @@ use sentinel_common::preflight;
 use sentinel_common::shape::Shape;
 
 pub use self::error::UsageError;
-pub use self::misuse::{Misuse, check, is_headless};
+pub use self::misuse::{Misuse, check, is_headless, notes};
 pub use self::plan::{check_hosts, scenario_of, selection_of};
 
 use self::for_locust::parsed_options;
@@ -120,6 +120,7 @@ impl Settings {
             files,
             sources: sources.into_iter().collect(),
             criteria,
+            measured_from_s: None,
             shape,
             arrivals,
         };
