@@ -591,6 +591,11 @@ fn plans_beyond_their_bounds_are_refused() {
         |it| it.class_edits = vec![v1::ClassEdit::default(); 1_001],
         "edits of user classes: 1001 are more than 1000",
     );
+    fn steady(plan: &mut v1::RunPlan, rate: &str, max_users: u32) {
+        plan.steady_arrivals = Some(v1::SteadyArrivals { rate: rate.to_owned(), max_users });
+    }
+    check(|it| steady(it, "5/s", 0), "max_users must be from 1 to 10000000, got 0");
+    check(|it| steady(it, "0/s", 1), "nothing ever arrives; give a rate above 0");
     check(|it| it.exclude_tags = vec!["x".repeat(1_025)], "excluded tags: 1025 are more than 1024");
     fn file(plan: &mut v1::RunPlan, name: &str, size_bytes: u64, checksum_bytes: usize) {
         let sha256 = vec![7; checksum_bytes];

@@ -112,16 +112,18 @@ fn reasons(verdict: StepVerdict, report: &Report) -> Vec<String> {
     }
 }
 
-/// The share of the planned iterations, or users, that was there from a second on. The last second is incomplete.
+/// The share of the planned iterations, or users, that was there from a second on.
 fn delivered(seconds: &[SecondRow], from_s: u32) -> Option<f64> {
-    let complete = seconds.split_last().map_or(seconds, |(_, complete)| complete);
-    let measured = || complete.iter().filter(|second| second.start >= from_s);
-    let planned: u64 = measured().map(|second| second.planned).sum();
+    let measured = &seconds[seconds.partition_point(|second| second.start < from_s)..];
+    // The last second counts: what was planned of it, and shortly before, is known at the stop.
+    let planned: u64 = measured.iter().map(|second| second.planned).sum();
     if planned > 0 {
-        let dropped: u64 = measured().map(|second| second.dropped).sum();
+        let dropped: u64 = measured.iter().map(|second| second.dropped).sum();
         return Some(1.0 - dropped.min(planned) as f64 / planned as f64);
     }
-    let seen = measured().filter_map(|second| Some((second.users?, second.planned_users?)));
+    // Users of the last second, which is incomplete, are on their way out.
+    let complete = measured.split_last().map_or(measured, |(_, complete)| complete);
+    let seen = complete.iter().filter_map(|second| Some((second.users?, second.planned_users?)));
     let (users, planned) = seen.fold((0.0, 0.0), |sum, (users, planned)| {
         // More users than planned in one second do not make up for fewer in another.
         (sum.0 + users.min(planned), sum.1 + planned)

@@ -53,6 +53,12 @@ pub enum SearchMisuse {
     /// Arrivals do not go with users.
     #[error("{0} has arrivals, so its load is a rate: write --from and --to as rates, such as 500/s")]
     OpenScenario(String),
+    /// Locust's workers make no arrivals.
+    #[error(
+        "a rate needs a scenario: Locust's workers, which run {0}, have no arrivals; search for users, such as \
+         --from 10 --to 1000"
+    )]
+    Locustfile(String),
     /// A step cannot be run.
     #[error(transparent)]
     Step(#[from] StepError),
@@ -108,7 +114,10 @@ fn with_users(args: &Args, from: Level) -> Result<Args, UsageError> {
         Level::Users(users) => i64::from(users),
         // Classes of a fixed size run beside those that have arrivals.
         Level::Rate(_) => {
-            let (_, _, definition) = scenario_of(args)?;
+            let (_, _, definition) = scenario_of(args).map_err(|error| match error {
+                UsageError::Locustfile(name) => SearchMisuse::Locustfile(name).into(),
+                other => other,
+            })?;
             i64::try_from(fixed_users(&class_specs(&definition.scenario))).unwrap_or(i64::MAX).max(1)
         }
     };
