@@ -25,7 +25,7 @@ pub(super) fn chart(measurements: &[&Measurement]) -> String {
     ) else {
         return String::new();
     };
-    let mut grid = vec![[' '; WIDTH]; HEIGHT];
+    let mut grid = [[' '; WIDTH]; HEIGHT];
     for (load, ms, mark) in points {
         grid[HEIGHT - 1 - y.place(ms)][x.place(load)] = mark;
     }
