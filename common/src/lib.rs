@@ -38,6 +38,7 @@
 //! | entry, row | the statistics of one method and name |
 //! | intended start | when a schedule wanted a request to begin; corrected response times count from there |
 //! | delivered | planned load that really was made |
+//! | search, trial | the steps towards the highest load that meets the criteria; one run of it |
 //! | criterion, verdict | a sentence a run must satisfy; what the run proves: PASS, FAIL or INVALID |
 
 pub mod arrivals;
@@ -64,6 +65,7 @@ pub mod roster;
 pub mod rows;
 pub mod saturation;
 pub mod scenario;
+pub mod search;
 pub mod shape;
 pub mod spawn_plan;
 pub mod stats;

@@ -317,6 +317,7 @@ impl World {
             scenario: ScenarioSource { name: String::new(), text: Some(String::new()) },
             criteria: Vec::new(),
             demand: Demand::default(),
+            measured_from_s: None,
             parsed_options: Vec::new(),
             named_classes: Vec::new(),
             tags: Vec::new(),

@@ -1,7 +1,8 @@
 //! The structure of scenarios: nested steps, groups of tasks, tags, files.
 
+use sentinel_common::arrivals::{ArrivalRate, Arrivals, SteadyArrivals};
 use sentinel_common::random::UserRng;
-use sentinel_common::scenario::{Move, Scenario, Selection, SelectionError, Step, Walk};
+use sentinel_common::scenario::{Adjustments, Move, Scenario, Selection, SelectionError, Step, Walk};
 
 fn load(text: &str) -> Scenario {
     Scenario::load("f", text).unwrap_or_else(|notes| panic!("{notes}\n{text}"))
@@ -217,4 +218,23 @@ profiles:
     };
     assert_eq!(rates(None), [Some((67.5, 30)), Some((22.5, 10)), None]);
     assert_eq!(rates(Some("half")), [Some((33.75, 3)), Some((11.25, 1)), None]);
+}
+
+#[test]
+fn the_arrivals_of_a_search_take_the_place_of_those_in_the_file_and_of_its_shape() {
+    let text = "
+shape: { stages: [{ duration: 1, users: 1, user_classes: [B] }] }
+users:
+  A: { weight: 3, arrivals: { rate: 5/s }, tasks: [{ name: t, steps: [{ get: / }] }] }
+  B: { weight: 1, tasks: [{ name: t, steps: [{ get: / }] }] }
+  C: { fixed_count: 2, tasks: [{ name: t, steps: [{ get: / }] }] }
+";
+    let arrivals = Some(SteadyArrivals { rate: ArrivalRate::per_second(80), max_users: 40 });
+    let adjustments = Adjustments { arrivals, ..Adjustments::default() };
+    let selection = Selection { adjustments, ..Selection::default() };
+    let scenario = load(text).select(&selection).unwrap().scenario;
+    let figures = |arrivals: &Arrivals| (arrivals.peak_rate(), arrivals.max_users());
+    let shares: Vec<_> = scenario.users.iter().map(|class| class.arrivals.as_ref().map(figures)).collect();
+    assert_eq!(shares, [Some((60.0, 30)), Some((20.0, 10)), None]);
+    assert!(scenario.shape.is_none());
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::Parser;
 use sentinel_common::criteria::Criterion;
 use sentinel_common::delivered::parse_floor;
+use sentinel_common::dispatch::MAX_USERS;
+use sentinel_common::search::{Level, MAX_REPEAT, MAX_STEPS};
 use sentinel_common::timespan::parse_timespan;
 use sentinel_worker::logging::LogLevel;
 use sentinel_worker::options::About;
@@ -15,6 +17,8 @@ const AFTER_HELP: &str = "\
 Without -f, the scenario is sentinel.yaml or locustfile.yaml of the current folder; with neither, users request / on \
 --host.
 
+sentinel-master search looks for the highest load that meets the criteria; sentinel-master search --help tells how.
+
 Every option can also be set by a variable, SENTINEL_USERS or LOCUST_USERS, and in sentinel.conf, locust.conf or \
 pyproject.toml; the command line comes first.
 
@@ -23,7 +27,7 @@ Exit codes: 0 passed, 1 requests failed or no run was made, 2 bad usage, \
 See docs/command-line.md.";
 
 /// Coordinates workers that load a target, and reports what they measured.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 #[command(name = "sentinel-master", version, disable_help_flag = true, disable_version_flag = true, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Args {
     /// Run only these user classes of the scenario
@@ -351,6 +355,65 @@ pub struct Args {
     pub about: About,
 }
 
+/// What stands below the options of a search.
+const AFTER_SEARCH_HELP: &str = "\
+Exit codes: 0 a load was found, 1 interrupted or no workers, 2 bad usage, 3 even the lowest load does not meet a \
+criterion, 4 even the lowest load was not delivered. See docs/command-line.md.";
+
+/// Looks for the highest load that meets the criteria, step by step, over the same workers.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sentinel-master-search",
+    bin_name = "sentinel-master search",
+    about = "Looks for the highest load that meets the criteria, step by step, over the same workers",
+    version,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    max_term_width = 100,
+    after_help = AFTER_SEARCH_HELP
+)]
+pub struct SearchArgs {
+    /// The lowest load: iterations by time, such as 500/s or 30000/m, or a number of users
+    #[arg(long, value_name = "LOAD", env = "LOCUST_SEARCH_FROM", value_parser = Level::parse, help_heading = "Search")]
+    pub from: Option<Level>,
+
+    /// The highest load, of the same kind
+    #[arg(long, value_name = "LOAD", env = "LOCUST_SEARCH_TO", value_parser = Level::parse, help_heading = "Search")]
+    pub to: Option<Level>,
+
+    /// What of each step is left out after its ramp
+    #[arg(long, value_name = "TIME", env = "LOCUST_SEARCH_WARM_UP", value_parser = parse_timespan, default_value = "5s", help_heading = "Search")]
+    pub warm_up: Duration,
+
+    /// How long each step is measured then
+    #[arg(long, value_name = "TIME", env = "LOCUST_SEARCH_STEP_TIME", value_parser = parse_timespan, default_value = "20s", help_heading = "Search")]
+    pub step_time: Duration,
+
+    /// Runs of each step; it passes if more than half of them do
+    #[arg(long, value_name = "N", env = "LOCUST_SEARCH_REPEAT", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_REPEAT)), default_value_t = 1, help_heading = "Search")]
+    pub repeat: u32,
+
+    /// How near the highest passing and the lowest failing load are at the end
+    #[arg(long, value_name = "SHARE", env = "LOCUST_SEARCH_PRECISION", value_parser = parse_floor, default_value = "5%", help_heading = "Search")]
+    pub precision: f64,
+
+    /// Users that serve arrivals at the same time, at most [default: those of one second, at least 10]
+    #[arg(long, value_name = "N", env = "LOCUST_SEARCH_MAX_USERS", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_USERS)), help_heading = "Search")]
+    pub max_users: Option<u32>,
+
+    /// Try no more loads than this
+    #[arg(long, value_name = "N", env = "LOCUST_SEARCH_MAX_STEPS", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_STEPS)), default_value_t = 20, help_heading = "Search")]
+    pub max_steps: u32,
+
+    /// Write the result and every step as JSON
+    #[arg(long, value_name = "FILE", env = "LOCUST_SEARCH_RESULT", help_heading = "Search")]
+    pub result: Option<PathBuf>,
+
+    /// The options of every run.
+    #[command(flatten)]
+    pub run: Args,
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -360,6 +423,7 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Args::command().debug_assert();
+        SearchArgs::command().debug_assert();
     }
 
     #[test]

@@ -3,10 +3,13 @@
 use std::io::{self, Write as _};
 
 use sentinel_common::report::Report;
+use sentinel_common::search::{Measurement, Search};
 
+use crate::search::SearchPlan;
 use crate::settings::Output;
 use crate::view::{
-    NameWidth, RateSpan, error_report, locust_json, percentile_table, stats_table, verdict_block,
+    NameWidth, RateSpan, error_report, locust_json, percentile_table, search_heading, search_step,
+    search_summary, stats_table, verdict_block,
 };
 
 /// Of so many reports on a run that goes on, one is printed: every two seconds, as in Locust.
@@ -48,6 +51,42 @@ impl Console {
         if self.output.json {
             // A reader that has gone away has read enough.
             let _ = writeln!(io::stdout(), "{}", locust_json(report));
+        }
+    }
+}
+
+/// Prints a search: a line for each step, and everything at the end.
+#[derive(Clone, Copy, Debug)]
+pub struct SearchConsole {
+    output: Output,
+}
+
+impl SearchConsole {
+    /// A console for what was asked for.
+    pub fn new(output: Output) -> Self {
+        Self { output }
+    }
+
+    /// Says what is searched.
+    pub fn begin(self, plan: &SearchPlan) {
+        self.print(&search_heading(&plan.range, &plan.steps));
+    }
+
+    /// Prints the line of a run that is over.
+    pub fn step(self, measurement: &Measurement) {
+        if self.output.periodic {
+            self.print(&search_step(measurement));
+        }
+    }
+
+    /// Prints the table, the chart and the result.
+    pub fn summary(self, search: &Search) {
+        self.print(&search_summary(search));
+    }
+
+    fn print(self, text: &str) {
+        if self.output.tables {
+            print(text);
         }
     }
 }

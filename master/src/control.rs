@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sentinel_common::coordinator::{Coordinator, Effect, Notice, Outcome, Phase, Policy};
+use sentinel_common::coordinator::{Autostart, Coordinator, Effect, Notice, Outcome, Phase, Policy, Run};
 use sentinel_common::dispatch::SpawnRate;
 use sentinel_common::local_run::LocalRun;
 use sentinel_common::report::{Detail, Frame, Report};
@@ -58,8 +58,9 @@ pub struct Ended {
     pub aborted: bool,
 }
 
-/// The master at work. See the module's documentation.
-struct Control<P, L> {
+/// The master at work: it makes one run after the other, and says farewell. See the module's documentation.
+#[derive(Debug)]
+pub struct Control<P, L> {
     coordinator: Coordinator,
     hub: Arc<Hub>,
     events: mpsc::Receiver<HubEvent>,
@@ -85,27 +86,10 @@ pub async fn run(
     progress: impl FnMut(&Report),
     start_local_worker: impl FnMut(),
 ) -> Ended {
-    let clock = LocalClock::start();
-    let mut control = Control {
-        coordinator: Coordinator::new(Policy {
-            rebalance_on_loss: settings.rebalance_on_loss,
-            one_run: true,
-        }),
-        hub,
-        events,
-        commands,
-        clock,
-        next_progress: clock.now() + PROGRESS_INTERVAL,
-        local_run: LocalRun::new(settings.local_run, clock.now()),
-        start_local_worker,
-        settings,
-        progress,
-        interrupted: false,
-        aborted: false,
-    };
-    let autostart = control.settings.autostart.clone();
-    control.coordinator.start_when_ready(clock.now(), autostart);
-    let failed = control.until_outcome().await;
+    let policy = Policy { rebalance_on_loss: settings.rebalance_on_loss, one_run: true };
+    let autostart = settings.autostart.clone();
+    let mut control = Control::new(policy, settings, hub, events, commands, progress, start_local_worker);
+    let failed = control.make_run(autostart).await;
     let report = control.report(Detail::Full);
     control.farewell().await;
     let judged = report.as_ref().map(|report| report.exit_code);
@@ -113,6 +97,55 @@ pub async fn run(
 }
 
 impl<P: FnMut(&Report), L: FnMut()> Control<P, L> {
+    /// A master without a run yet. What it is given is what [`run`] is; runs are made with [`Control::make_run`].
+    pub fn new(
+        policy: Policy,
+        settings: Settings,
+        hub: Arc<Hub>,
+        events: mpsc::Receiver<HubEvent>,
+        commands: mpsc::Receiver<Command>,
+        progress: P,
+        start_local_worker: L,
+    ) -> Self {
+        let clock = LocalClock::start();
+        Self {
+            coordinator: Coordinator::new(policy),
+            hub,
+            events,
+            commands,
+            clock,
+            next_progress: clock.now() + PROGRESS_INTERVAL,
+            local_run: LocalRun::new(settings.local_run, clock.now()),
+            start_local_worker,
+            settings,
+            progress,
+            interrupted: false,
+            aborted: false,
+        }
+    }
+
+    /// Makes a run, once the workers for it are there. Returns an exit code if there was none, so that a report would be on
+    /// another run or on nothing.
+    pub async fn make_run(&mut self, autostart: Autostart) -> Option<u8> {
+        self.coordinator.start_when_ready(self.clock.now(), autostart);
+        self.until_outcome().await
+    }
+
+    /// The run that goes on, or the last one.
+    pub fn last_run(&self) -> Option<&Run> {
+        self.coordinator.run()
+    }
+
+    /// Somebody has asked the master to end.
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted
+    }
+
+    /// Whoever interrupted the master will not wait for anybody.
+    pub fn is_aborted(&self) -> bool {
+        self.aborted
+    }
+
     /// Goes on until the run is over. Returns an exit code if there is none to make from a report.
     async fn until_outcome(&mut self) -> Option<u8> {
         loop {
@@ -130,7 +163,7 @@ impl<P: FnMut(&Report), L: FnMut()> Control<P, L> {
                     tracing::error!("The run did not begin: {reason}");
                     return Some(exit_code::FAILURES);
                 }
-                None if self.interrupted && self.coordinator.run().is_none() => {
+                None if self.interrupted && self.coordinator.is_waiting() => {
                     tracing::warn!("Interrupted before the run began");
                     return Some(exit_code::FAILURES);
                 }
@@ -213,7 +246,8 @@ impl<P: FnMut(&Report), L: FnMut()> Control<P, L> {
         }
     }
 
-    fn report(&self, detail: Detail) -> Option<Report> {
+    /// The report on the last run; `None` if there was none.
+    pub fn report(&self, detail: Detail) -> Option<Report> {
         let now = self.clock.now();
         let run = self.coordinator.run()?;
         let age = Duration::from_micros(run.age(now).as_micros());
@@ -230,7 +264,7 @@ impl<P: FnMut(&Report), L: FnMut()> Control<P, L> {
 
     /// Sends the workers home and waits until they have left. Users whose run was aborted may take as long as the
     /// stop timeout, which nobody wants to wait for.
-    async fn farewell(&mut self) {
+    pub async fn farewell(&mut self) {
         self.coordinator.quit();
         self.carry_out();
         if self.aborted {

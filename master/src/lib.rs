@@ -1,6 +1,6 @@
 //! The Sentinel master: waits for workers, hands out users, merges what they measured and reports the run.
 //!
-//! The binary `sentinel-master` is a thin shell around [`run`].
+//! The binary `sentinel-master` is a thin shell around [`run`] and [`search`](search()).
 //!
 //! ```text
 //! cli -> settings -> control <-> common::coordinator
@@ -23,6 +23,7 @@ mod inspect;
 pub mod listener;
 mod local;
 pub mod outputs;
+pub mod search;
 pub mod settings;
 pub mod source;
 pub mod terminal;
@@ -42,21 +43,53 @@ use sentinel_common::preflight;
 use sentinel_common::report::Report;
 use sentinel_common::verdict::exit_code;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
-use crate::cli::Args;
-use crate::console::Console;
-use crate::control::Command;
+use crate::cli::{Args, SearchArgs};
+use crate::console::{Console, SearchConsole};
+use crate::control::{Command, Control};
 use crate::inspect::Inspection;
 use crate::listener::BindError;
 use crate::local::LocalWorkers;
-use crate::outputs::Outputs;
+use crate::outputs::{Outputs, SearchOutputs};
+use crate::search::SearchPlan;
 use crate::settings::{Settings, UsageError};
 use crate::terminal::Terminal;
-use crate::transport::Hub;
+use crate::transport::{Hub, HubEvent};
 
 /// How long connections may take to end once the workers have had their time to leave. Peers that are no workers, or
 /// that are still draining, must not keep the process alive.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a command line asks for.
+pub trait Work: clap::Parser {
+    /// The options that everything has in common.
+    fn args(&self) -> &Args;
+
+    /// Does it, and what `commands` say meanwhile, shows it on `terminal`, and returns the exit code.
+    fn carry_out(self, commands: mpsc::Receiver<Command>, terminal: Terminal) -> impl Future<Output = u8>;
+}
+
+impl Work for Args {
+    fn args(&self) -> &Args {
+        self
+    }
+
+    async fn carry_out(self, commands: mpsc::Receiver<Command>, terminal: Terminal) -> u8 {
+        run(self, commands, terminal).await
+    }
+}
+
+impl Work for SearchArgs {
+    fn args(&self) -> &Args {
+        &self.run
+    }
+
+    async fn carry_out(self, commands: mpsc::Receiver<Command>, _: Terminal) -> u8 {
+        // The terminal belongs to the lines of the steps.
+        search(self, commands).await
+    }
+}
 
 /// Does what the command line says, and what `commands` say meanwhile, shows it on `terminal`, and returns the exit code.
 pub async fn run(args: Args, commands: mpsc::Receiver<Command>, terminal: Terminal) -> u8 {
@@ -66,18 +99,46 @@ pub async fn run(args: Args, commands: mpsc::Receiver<Command>, terminal: Termin
     if let Some(inspection) = Inspection::of(&args) {
         return inspection.answer(&args).await.unwrap_or_else(|error| refuse(&error));
     }
-    match prepare(&args).await {
+    let resolve = |run: RunId, seed, demo: Option<&str>| Ok((Settings::resolve(&args, run, seed, demo)?, ()));
+    let prepared = prepare(&args, resolve).await.and_then(|(settings, (), listener)| {
+        let outputs = Outputs::open(&settings.files, step_summary(), environment(&settings))?;
+        Ok((settings, listener, outputs))
+    });
+    match prepared {
         Ok((settings, listener, outputs)) => {
-            match serve(settings, listener, outputs, commands, &terminal).await {
-                Ok(code) => code,
-                Err(error) => {
-                    tracing::error!("{error:#}");
-                    exit_code::FAILURES
-                }
+            if !settings::is_headless(&args) && !args.autostart {
+                tracing::info!("There is no web page yet: going on as with --headless");
             }
+            told(serve(settings, listener, outputs, commands, &terminal).await)
         }
         Err(error) => refuse(&error),
     }
+}
+
+/// Searches for the highest load that meets the criteria, as the command line says, and returns the exit code.
+pub async fn search(args: SearchArgs, commands: mpsc::Receiver<Command>) -> u8 {
+    if let Err(misuse) = settings::check(&args.run) {
+        return refuse(&UsageError::from(misuse).into());
+    }
+    let resolve = |run: RunId, seed, demo: Option<&str>| SearchPlan::resolve(&args, run, seed, demo);
+    let prepared = prepare(&args.run, resolve).await.and_then(|(settings, plan, listener)| {
+        let outputs = SearchOutputs::open(&plan.files, step_summary(), environment(&settings))?;
+        Ok((settings, plan, listener, outputs))
+    });
+    match prepared {
+        Ok((settings, plan, listener, outputs)) => {
+            told(serve_search(settings, plan, listener, outputs, commands).await)
+        }
+        Err(error) => refuse(&error),
+    }
+}
+
+/// The exit code, after trouble that nobody could have known before was told.
+fn told(served: anyhow::Result<u8>) -> u8 {
+    served.unwrap_or_else(|error| {
+        tracing::error!("{error:#}");
+        exit_code::FAILURES
+    })
 }
 
 /// Tells a mistake of whoever started the program; returns the exit code.
@@ -89,29 +150,32 @@ fn refuse(error: &anyhow::Error) -> u8 {
     error.downcast_ref().map_or(exit_code::USAGE, UsageError::exit_code)
 }
 
-/// Finds every mistake that can be found before anything starts.
-async fn prepare(args: &Args) -> anyhow::Result<(Settings, tokio::net::TcpListener, Outputs)> {
+/// Finds every mistake that can be found before anything starts. `resolve` finds out what is to be done, for this run,
+/// with this seed, and with this host of the demo's target.
+async fn prepare<T>(
+    args: &Args,
+    resolve: impl Fn(RunId, u64, Option<&str>) -> Result<(Settings, T), UsageError>,
+) -> anyhow::Result<(Settings, T, tokio::net::TcpListener)> {
     let run = uuid::Uuid::new_v4();
     // The low half of a random id is as good a seed as any.
     let seed = run.as_u64_pair().1;
     let run = RunId::new(&run.to_string());
     // The demo's target has no address before it listens, and it shall not listen before all mistakes are known.
     let placeholder = args.demo.then_some("http://127.0.0.1");
-    let mut settings = Settings::resolve(args, run.clone(), seed, placeholder)?;
+    let (mut settings, mut more) = resolve(run.clone(), seed, placeholder)?;
     let (host, port) = &settings.bind;
     let listener = listener::bind(host, *port).await?;
     if let Some(target) = demo_host(args).await? {
-        settings = Settings::resolve(args, run, seed, Some(&target))?;
+        (settings, more) = resolve(run, seed, Some(&target))?;
     }
     let open_files = sentinel_worker::limits::resources(0).open_files;
     settings.notes.extend(preflight::master_files(settings.autostart.expect_workers, open_files));
-    // Folders are made and old files overwritten only once there is nothing left that could be wrong.
-    let step_summary = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty());
-    let outputs = Outputs::open(&settings.files, step_summary.map(PathBuf::from), environment(&settings))?;
-    if !settings::is_headless(args) && !args.autostart {
-        tracing::info!("There is no web page yet: going on as with --headless");
-    }
-    Ok((settings, listener, outputs))
+    Ok((settings, more, listener))
+}
+
+/// The summary of the step of GitHub Actions that this is, if it is one.
+fn step_summary() -> Option<PathBuf> {
+    std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 /// Where a run is made, and from what.
@@ -150,21 +214,7 @@ async fn serve(
     commands: mpsc::Receiver<Command>,
     terminal: &Terminal,
 ) -> anyhow::Result<u8> {
-    let address = listener.local_addr().context("failed to learn the port that workers connect to")?;
-    announce(&settings, address);
-    let (hub, events) = Hub::new();
-    let hub = Arc::new(hub);
-    let (stop, stopped) = oneshot::channel::<()>();
-    let incoming = listener::sort(listener);
-    let shutdown = async {
-        // Dropped or fired: either way the server is to end.
-        let _ = stopped.await;
-    };
-    let server = tokio::spawn(transport::serve(incoming.grpc, hub.clone(), shutdown));
-    let locusts =
-        tokio::spawn(transport::serve_locust(incoming.zmtp, hub.clone(), settings.locustfile.clone()));
-    let mut workers = LocalWorkers::start(settings.local_workers, listener::reachable(address))
-        .context("failed to start local workers")?;
+    let (mut station, events) = Station::open(&settings, listener)?;
     let mut console = Console::new(settings.output);
     let at_work = terminal.start(settings.output.periodic);
     let progress = |report: &Report| {
@@ -173,7 +223,8 @@ async fn serve(
         }
         outputs.progress(report);
     };
-    let alone = || run_alone(&mut workers, listener::reachable(address));
+    let (hub, address) = (station.hub.clone(), station.address);
+    let alone = || run_alone(&mut station.workers, address);
     let ended = control::run(settings, hub, events, commands, progress, alone).await;
     drop(at_work);
     if let Some(report) = &ended.report {
@@ -183,19 +234,88 @@ async fn serve(
     let complete = tokio::task::spawn_blocking(move || outputs.finish(report.as_ref()))
         .await
         .context("failed to write the files of the run")?;
-    if !ended.aborted {
-        tokio::task::spawn_blocking(move || workers.join())
-            .await
-            .context("failed to wait for local workers")?;
-    }
-    let _ = stop.send(());
-    match tokio::time::timeout(DISCONNECT_TIMEOUT, server).await {
-        Ok(served) => served.context("the server for workers panicked")??,
-        Err(_) => tracing::debug!("Some connections are still open; they end with the process"),
-    }
-    // The listener has ended with the server, and with it what waits for Locust's workers.
-    locusts.abort();
+    station.close(ended.aborted).await?;
     Ok(if complete || judged != exit_code::OK { judged } else { exit_code::FAILURES })
+}
+
+async fn serve_search(
+    settings: Settings,
+    plan: SearchPlan,
+    listener: tokio::net::TcpListener,
+    outputs: SearchOutputs,
+    commands: mpsc::Receiver<Command>,
+) -> anyhow::Result<u8> {
+    let (mut station, events) = Station::open(&settings, listener)?;
+    let console = SearchConsole::new(settings.output);
+    let (hub, address) = (station.hub.clone(), station.address);
+    let alone = || run_alone(&mut station.workers, address);
+    let policy = search::policy(&settings);
+    let mut control = Control::new(policy, settings, hub, events, commands, |_: &Report| (), alone);
+    console.begin(&plan);
+    let search = search::conduct(&mut control, &plan, |measurement| console.step(measurement)).await;
+    let aborted = control.is_aborted();
+    drop(control);
+    console.summary(&search);
+    let judged = search.finding().exit_code();
+    let complete = tokio::task::spawn_blocking(move || outputs.finish(&search))
+        .await
+        .context("failed to write the files of the search")?;
+    station.close(aborted).await?;
+    Ok(if complete || judged != exit_code::OK { judged } else { exit_code::FAILURES })
+}
+
+/// Where workers connect, and those inside this process.
+struct Station {
+    hub: Arc<Hub>,
+    address: std::net::SocketAddr,
+    workers: LocalWorkers,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<anyhow::Result<()>>,
+    locusts: JoinHandle<()>,
+}
+
+impl Station {
+    /// Lets workers in. Returns what they say, too.
+    fn open(
+        settings: &Settings,
+        listener: tokio::net::TcpListener,
+    ) -> anyhow::Result<(Self, mpsc::Receiver<HubEvent>)> {
+        let address = listener.local_addr().context("failed to learn the port that workers connect to")?;
+        announce(settings, address);
+        let (hub, events) = Hub::new();
+        let hub = Arc::new(hub);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let incoming = listener::sort(listener);
+        let shutdown = async {
+            // Dropped or fired: either way the server is to end.
+            let _ = stopped.await;
+        };
+        let served = transport::serve(incoming.grpc, hub.clone(), shutdown);
+        let server = tokio::spawn(async { Ok(served.await?) });
+        let locusts = transport::serve_locust(incoming.zmtp, hub.clone(), settings.locustfile.clone());
+        let locusts = tokio::spawn(locusts);
+        let address = listener::reachable(address);
+        let workers =
+            LocalWorkers::start(settings.local_workers, address).context("failed to start local workers")?;
+        Ok((Self { hub, address, workers, stop, server, locusts }, events))
+    }
+
+    /// Waits for the workers inside this process, unless everything was `aborted`, and lets nobody in any more.
+    async fn close(self, aborted: bool) -> anyhow::Result<()> {
+        if !aborted {
+            tokio::task::spawn_blocking(move || self.workers.join())
+                .await
+                .context("failed to wait for local workers")?;
+        }
+        let _ = self.stop.send(());
+        match tokio::time::timeout(DISCONNECT_TIMEOUT, self.server).await {
+            Ok(served) => served.context("the server for workers panicked")??,
+            Err(_) => tracing::debug!("Some connections are still open; they end with the process"),
+        }
+        // The listener has ended with the server, and with it what waits for Locust's workers.
+        self.locusts.abort();
+        Ok(())
+    }
 }
 
 /// Makes the load in this process, as Locust without `--master` does.

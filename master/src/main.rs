@@ -1,9 +1,11 @@
 //! `sentinel-master`: parses the command line, runs, tells how it went by its exit code.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use sentinel_common::verdict::exit_code;
-use sentinel_master::cli::Args;
+use sentinel_master::Work;
+use sentinel_master::cli::{Args, SearchArgs};
 use sentinel_master::control::Command;
 use sentinel_master::terminal::Terminal;
 use sentinel_worker::options::stranger::OF_THE_WORKER;
@@ -14,13 +16,25 @@ use tokio::sync::mpsc;
 /// Commands that may wait for the master.
 const COMMAND_QUEUE: usize = 4;
 
+/// The first word of a command line that searches for the highest load.
+const SEARCH: &str = "search";
+
 fn main() -> ExitCode {
-    let words: Vec<_> = std::env::args_os().collect();
-    let said = match options::read::<Args>(&words, &Surroundings::of_process(), OF_THE_WORKER) {
+    let mut words: Vec<_> = std::env::args_os().collect();
+    if words.get(1).is_some_and(|word| word == SEARCH) {
+        words.remove(1);
+        return begin::<SearchArgs>(&words);
+    }
+    begin::<Args>(&words)
+}
+
+/// Reads the options of some work and does it.
+fn begin<W: Work>(words: &[OsString]) -> ExitCode {
+    let said = match options::read::<W>(words, &Surroundings::of_process(), OF_THE_WORKER) {
         Ok(said) => said,
         Err(answer) => return options::answer(&answer),
     };
-    if let Some(code) = said.args.about.answer::<Args>() {
+    if let Some(code) = said.args.args().about.answer::<W>() {
         return code;
     }
     match start(said) {
@@ -32,9 +46,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(Said { args, notes }: Said<Args>) -> anyhow::Result<u8> {
+fn start<W: Work>(Said { args: work, notes }: Said<W>) -> anyhow::Result<u8> {
     let (tell, commands) = mpsc::channel(COMMAND_QUEUE);
     let terminal = Terminal::of_process(tell.clone());
+    let args = work.args();
     if !args.skip_log_setup {
         logging::init(args.loglevel, args.logfile.as_deref(), terminal.log())?;
     }
@@ -48,6 +63,6 @@ fn start(Said { args, notes }: Said<Args>) -> anyhow::Result<u8> {
                 let _ = tell.send(Command::Interrupt).await;
             }
         });
-        Ok(sentinel_master::run(args, commands, terminal).await)
+        Ok(work.carry_out(commands, terminal).await)
     })
 }

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sentinel_common::arrivals::Slot;
+use sentinel_common::arrivals::{
+    ArrivalRate, ArrivalRateError, Arrivals, ArrivalsError, Slot, SteadyArrivals,
+};
 use sentinel_common::files::{self, BadFiles, CHUNK_BYTES_MAX, Checksum, FileChunk, FileRef};
 use sentinel_common::ids::{BadWorkerId, Generation, RunId, WorkerId};
 use sentinel_common::messages::{
@@ -76,6 +78,12 @@ pub enum DecodeError {
         /// How many there may be.
         most: usize,
     },
+    /// The rate of arrivals is none.
+    #[error(transparent)]
+    ArrivalRate(#[from] ArrivalRateError),
+    /// There are no such arrivals.
+    #[error(transparent)]
+    Arrivals(#[from] ArrivalsError),
     /// There is no such part of arrivals.
     #[error("arrivals have no slot {index} of {count}")]
     Slot {
@@ -242,11 +250,22 @@ impl Decode for v1::RunPlan {
             adjustments: Adjustments {
                 equal_weights: self.equal_weights,
                 edits: decode_all(bounded("edits of user classes", self.class_edits, MAX_NAMES)?)?,
+                arrivals: self.steady_arrivals.map(Decode::decode).transpose()?,
             },
             iterations: self.iterations,
             variables: decode_variables(self.variables)?,
             locust: LocustPlan::default(),
         })
+    }
+}
+
+impl Decode for v1::SteadyArrivals {
+    type Domain = SteadyArrivals;
+
+    fn decode(self) -> Result<SteadyArrivals, DecodeError> {
+        let steady = SteadyArrivals { rate: ArrivalRate::parse(&self.rate)?, max_users: self.max_users };
+        Arrivals::steady(steady)?;
+        Ok(steady)
     }
 }
 

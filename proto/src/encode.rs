@@ -161,6 +161,10 @@ impl Encode for RunPlan {
             exclude_tags: self.exclude_tags,
             equal_weights: self.adjustments.equal_weights,
             class_edits: self.adjustments.edits.into_iter().map(Encode::encode).collect(),
+            steady_arrivals: self.adjustments.arrivals.map(|arrivals| v1::SteadyArrivals {
+                rate: arrivals.rate.to_string(),
+                max_users: arrivals.max_users,
+            }),
             user_classes: self
                 .classes
                 .into_iter()

@@ -10,7 +10,7 @@ use proptest::option;
 use proptest::prelude::*;
 use prost::Message;
 use rand_distr::{Distribution as _, LogNormal};
-use sentinel_common::arrivals::Slot;
+use sentinel_common::arrivals::{ArrivalRate, Slot, SteadyArrivals};
 use sentinel_common::files::{CHUNK_BYTES_MAX, Checksum, FileChunk, FileRef};
 use sentinel_common::ids::{Generation, RunId, WorkerId};
 use sentinel_common::messages::{
@@ -254,8 +254,10 @@ fn plan() -> impl Strategy<Value = RunPlan> {
                 host,
                 tasks,
             });
-    let adjustments = (any::<bool>(), vec(edit, 0..3))
-        .prop_map(|(equal_weights, edits)| Adjustments { equal_weights, edits });
+    let steady = (1..1_000_000u32, 1..1_000u32)
+        .prop_map(|(rate, max_users)| SteadyArrivals { rate: ArrivalRate::per_second(rate), max_users });
+    let adjustments = (any::<bool>(), vec(edit, 0..3), option::of(steady))
+        .prop_map(|(equal_weights, edits, arrivals)| Adjustments { equal_weights, edits, arrivals });
     let choice = (vec((text(), weight), 0..3), names(), names(), option::of(any::<u64>()), adjustments);
     (run_id(), scenario, clock, choice, (text(), files(), names())).prop_map(
         |(run, scenario, (stop_timeout, seed, run_time), choice, (variables, files, sources))| {
@@ -589,6 +591,11 @@ fn plans_beyond_their_bounds_are_refused() {
         |it| it.class_edits = vec![v1::ClassEdit::default(); 1_001],
         "edits of user classes: 1001 are more than 1000",
     );
+    fn steady(plan: &mut v1::RunPlan, rate: &str, max_users: u32) {
+        plan.steady_arrivals = Some(v1::SteadyArrivals { rate: rate.to_owned(), max_users });
+    }
+    check(|it| steady(it, "5/s", 0), "max_users must be from 1 to 10000000, got 0");
+    check(|it| steady(it, "0/s", 1), "nothing ever arrives; give a rate above 0");
     check(|it| it.exclude_tags = vec!["x".repeat(1_025)], "excluded tags: 1025 are more than 1024");
     fn file(plan: &mut v1::RunPlan, name: &str, size_bytes: u64, checksum_bytes: usize) {
         let sha256 = vec![7; checksum_bytes];

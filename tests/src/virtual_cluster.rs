@@ -11,6 +11,7 @@
 //! the runtime has no IO driver, so a real socket would panic instead of distorting time.
 
 mod cable;
+mod search;
 mod target;
 
 use std::cell::RefCell;
@@ -42,6 +43,7 @@ use tokio::time::Instant;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 pub use self::cable::Cable;
+pub use self::search::search;
 pub use self::target::{Answer, Exchange, VirtualFactory, VirtualTarget};
 
 /// The host of every virtual target.

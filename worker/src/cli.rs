@@ -221,7 +221,7 @@ impl Args {
 
     fn adjustments(&self) -> anyhow::Result<Adjustments> {
         let edits = read_edits(&self.config_users)?;
-        Ok(Adjustments { equal_weights: self.equal_weights, edits })
+        Ok(Adjustments { equal_weights: self.equal_weights, edits, arrivals: None })
     }
 }
 

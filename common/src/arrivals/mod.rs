@@ -29,6 +29,7 @@ use self::deal::Deal;
 use crate::dispatch::MAX_USERS;
 use crate::timespan::MAX_SPAN;
 
+pub(crate) use self::rate::UNITS_PER_SECOND;
 pub use self::rate::{ArrivalRate, ArrivalRateError};
 pub use self::schedule::{Cursor, Due, Schedule, Slot};
 
@@ -47,6 +48,15 @@ pub struct Arrivals {
     deal: Deal,
     /// The same as a number, at most 1.
     share: f64,
+}
+
+/// Arrivals at one rate for ever, evenly spread, of which none waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SteadyArrivals {
+    /// Their rate; above zero.
+    pub rate: ArrivalRate,
+    /// Users that serve them at the same time, at most; at least one.
+    pub max_users: u32,
 }
 
 /// A span in which the rate goes in a line to another one. One of no length is a jump.
@@ -124,6 +134,14 @@ impl Arrivals {
         let (deal, share) = (Deal::default(), 1.0);
         let arrivals = Self { start, stages, max_users, distribution, max_delay, deal, share };
         if arrivals.peak_rate() == 0.0 { Err(ArrivalsError::NoRate) } else { Ok(arrivals) }
+    }
+
+    /// Arrivals at one rate.
+    ///
+    /// # Errors
+    /// The rate is zero; there are no users, or too many.
+    pub fn steady(steady: SteadyArrivals) -> Result<Self, ArrivalsError> {
+        Self::new(steady.rate, Vec::new(), steady.max_users, Distribution::Constant, Duration::ZERO)
     }
 
     /// Shares arrivals among classes by their weights; a class without a weight gets `None`.

@@ -13,7 +13,7 @@ use thiserror::Error;
 pub struct ArrivalRate(u64);
 
 /// Units in an arrival per second.
-pub(super) const UNITS_PER_SECOND: u64 = 3600 * UNITS_PER_HOUR;
+pub(crate) const UNITS_PER_SECOND: u64 = 3600 * UNITS_PER_HOUR;
 /// Units in an arrival per minute.
 const UNITS_PER_MINUTE: u64 = 60 * UNITS_PER_HOUR;
 /// Units in an arrival per hour.
@@ -84,8 +84,13 @@ impl ArrivalRate {
         self.0 == 0
     }
 
+    /// So many thousandths of an arrival per hour, at most [`Self::MAX`].
+    pub(crate) fn from_units(units: u64) -> Self {
+        Self(units).min(Self::MAX)
+    }
+
     /// Thousandths of an arrival per hour.
-    pub(super) fn units(self) -> u64 {
+    pub(crate) fn units(self) -> u64 {
         self.0
     }
 }

@@ -154,7 +154,13 @@ impl Coordinator {
             self.timers.set(Timer::WorkersMaxWait, now + max_wait);
         }
         self.autostart = Some(autostart);
+        self.outcome = None;
         self.start_if_ready(now);
+    }
+
+    /// Whether a run is to start as soon as enough workers are there.
+    pub fn is_waiting(&self) -> bool {
+        self.autostart.is_some()
     }
 
     /// Starts a run with the workers that are there, after its setup if it has one. Statistics of the run before are

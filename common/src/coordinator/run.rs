@@ -23,7 +23,7 @@ use crate::rows::{ITERATIONS, RowLedger};
 use crate::saturation::Strain;
 use crate::scenario::Adjustments;
 use crate::shape::Shape;
-use crate::stats::{Arrival, ReportLog, RunStats};
+use crate::stats::{Arrival, Figures, ReportLog, RunStats, Watch};
 use crate::time::{Moment, RunTime};
 use crate::timeline::{EventKind, Timeline};
 
@@ -109,6 +109,8 @@ pub struct RunSpec {
     pub criteria: Vec<Criterion>,
     /// What the run asks of its workers at its peak.
     pub demand: Demand,
+    /// From this second on, figures are kept apart for [`Run::measured`]; `None` if nobody asks for them.
+    pub measured_from_s: Option<u32>,
     /// The master's options that Locust's workers are told, by the names that Python gives them; none is a secret.
     pub parsed_options: Vec<(String, Value)>,
 }
@@ -226,7 +228,8 @@ impl Run {
         let load = if spec.is_open() { Load { users: 0, ..load } } else { load };
         let ramp = Ramp { from: 0, to: load.users, spawn_rate: load.spawn_rate, since: RunTime::ZERO };
         let open = OpenLoad::new(&spec.arrivals, spec.seed, load.run_time);
-        let (judges, watches) = Judge::appoint(&spec.criteria);
+        let (judges, mut watches) = Judge::appoint(&spec.criteria);
+        watches.extend(spec.measured_from_s.map(|from_s| Watch::new(None, from_s, 0)));
         let rows = spec.all_sources().map(|(source, rows)| (source.to_owned(), RowLedger::new(rows)));
         Self {
             rows: rows.collect(),
@@ -309,6 +312,12 @@ impl Run {
     /// What was measured.
     pub fn stats(&self) -> &RunStats {
         &self.stats
+    }
+
+    /// All requests since the second that [`RunSpec::measured_from_s`] names.
+    pub fn measured(&self) -> Option<&Figures> {
+        // Behind those of the criteria.
+        self.spec.measured_from_s.and_then(|_| self.stats.watches().last()).map(Watch::sum)
     }
 
     /// The criteria with what came of them so far.

@@ -35,6 +35,7 @@ fn spec(run: &str) -> RunSpec {
         scenario: ScenarioSource { name: "fraud.yaml".to_owned(), text: Some("users: {}".to_owned()) },
         criteria: Vec::new(),
         demand: Demand::default(),
+        measured_from_s: None,
         parsed_options: Vec::new(),
         named_classes: Vec::new(),
         tags: Vec::new(),

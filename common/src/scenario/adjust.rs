@@ -9,6 +9,7 @@ use super::class::UserClass;
 use super::host::{Host, HostError};
 use super::model::Scenario;
 use super::selection::UnknownClass;
+use crate::arrivals::{Arrivals, ArrivalsError, SteadyArrivals};
 use crate::suggest::nearest;
 use crate::wait::{WaitTime, WaitTimeError};
 
@@ -25,6 +26,8 @@ pub struct Adjustments {
     pub equal_weights: bool,
     /// What is changed of single classes, in this order.
     pub edits: Vec<ClassEdit>,
+    /// Takes the place of all arrivals of the scenario and its classes, and of its shape: a step of a search.
+    pub arrivals: Option<SteadyArrivals>,
 }
 
 /// What is changed of one class; what is absent stays.
@@ -140,6 +143,13 @@ impl Scenario {
         Ok(())
     }
 
+    /// Has iterations begin at one rate instead of what the file says.
+    pub(super) fn steady(&mut self, arrivals: SteadyArrivals) -> Result<(), ArrivalsError> {
+        self.arrivals = Some(Arrivals::steady(arrivals)?);
+        self.shape = None;
+        Ok(())
+    }
+
     /// Gives every class and every task, at any depth, the weight 1.
     pub(super) fn weigh_equally(&mut self) {
         for class in &mut self.users {
@@ -205,8 +215,10 @@ users:
 
     fn adjusted(equal_weights: bool, edits: &str) -> Result<Scenario, String> {
         let edits = ClassEdit::parse_all(edits).map_err(|error| error.to_string())?;
-        let selection =
-            Selection { adjustments: Adjustments { equal_weights, edits }, ..Selection::default() };
+        let selection = Selection {
+            adjustments: Adjustments { equal_weights, edits, arrivals: None },
+            ..Selection::default()
+        };
         let scenario = Scenario::load("test.yaml", SCENARIO).unwrap();
         scenario.select(&selection).map(|selected| selected.scenario).map_err(|error| error.to_string())
     }

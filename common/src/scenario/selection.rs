@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::adjust::{AdjustError, Adjustments};
 use super::class::{Task, UserClass};
 use super::model::{ProfileLoad, Scenario, UnknownProfile};
+use crate::arrivals::ArrivalsError;
 use crate::suggest::nearest;
 
 /// What was asked for, besides the scenario itself.
@@ -49,6 +50,9 @@ pub enum SelectionError {
     /// A class cannot be changed like this.
     #[error("--config-users: {0}")]
     Adjust(#[from] AdjustError),
+    /// A search asks for arrivals that cannot be.
+    #[error(transparent)]
+    Arrivals(#[from] ArrivalsError),
     /// No task passes the tags.
     #[error("no task is left: none has one of --tags and none of --exclude-tags")]
     NothingTagged,
@@ -89,6 +93,9 @@ impl Scenario {
         let untagged = scenario.keep_tagged(&selection.tags, &selection.exclude_tags);
         if scenario.users.is_empty() {
             return Err(SelectionError::NothingTagged);
+        }
+        if let Some(arrivals) = selection.adjustments.arrivals {
+            scenario.steady(arrivals)?;
         }
         scenario.deal_arrivals();
         let shaped = scenario.shape.iter().flat_map(|shape| shape.classes());

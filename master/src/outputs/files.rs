@@ -38,6 +38,7 @@ pub enum OutputKind {
     Html,
     Junit,
     SummaryMd,
+    Result,
 }
 
 impl OutputKind {
@@ -49,6 +50,7 @@ impl OutputKind {
             Self::Html => "--html",
             Self::Junit => "--junit",
             Self::SummaryMd => "--summary-md",
+            Self::Result => "--result",
         }
     }
 }

@@ -13,13 +13,15 @@ mod csv_files;
 mod files;
 mod live;
 mod place;
+mod search;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sentinel_common::report::Report;
 
 pub use self::files::{OutputFiles, OutputKind};
 pub use self::place::OutputError;
+pub use self::search::{SearchFiles, SearchOutputs};
 
 use self::csv_files::CsvFiles;
 use self::live::Live;
@@ -47,17 +49,7 @@ impl Outputs {
         step_summary: Option<PathBuf>,
         environment: Environment,
     ) -> Result<Self, OutputError> {
-        let mut places = Vec::new();
-        for (kind, path) in files.paths() {
-            let place = Place::prepare(kind, path.clone())?;
-            let same = places
-                .iter()
-                .find(|other: &&Place| place.exclusive().is_some() && other.exclusive() == place.exclusive());
-            if let Some(first) = same.map(Place::kind) {
-                return Err(OutputError::Twice { first, second: kind, path });
-            }
-            places.push(place);
-        }
+        let mut places = prepare(files.paths())?;
         let mut outputs = Self { step_summary, environment, ..Self::default() };
         let at_the_end =
             if files.csv.is_some() { places.split_off(CSV_FILES) } else { std::mem::take(&mut places) };
@@ -92,12 +84,33 @@ impl Outputs {
             place.write(&content(place.kind(), report, &self.environment));
             complete &= place.is_complete();
         }
-        if let Some(path) = &self.step_summary
-            && let Err(error) = place::append(path, &summary_md(report))
-        {
-            tracing::warn!("The summary was not added to {} (GITHUB_STEP_SUMMARY): {error}", path.display());
+        if let Some(path) = &self.step_summary {
+            append_summary(path, &summary_md(report));
         }
         complete
+    }
+}
+
+/// Finds out whether all these files can be written, each to a place of its own.
+fn prepare(files: Vec<(OutputKind, PathBuf)>) -> Result<Vec<Place>, OutputError> {
+    let mut places = Vec::new();
+    for (kind, path) in files {
+        let place = Place::prepare(kind, path.clone())?;
+        let same = places
+            .iter()
+            .find(|other: &&Place| place.exclusive().is_some() && other.exclusive() == place.exclusive());
+        if let Some(first) = same.map(Place::kind) {
+            return Err(OutputError::Twice { first, second: kind, path });
+        }
+        places.push(place);
+    }
+    Ok(places)
+}
+
+/// Adds a summary to that of a step of GitHub Actions, which nobody asked for: it may fail.
+fn append_summary(path: &Path, summary: &str) {
+    if let Err(error) = place::append(path, summary) {
+        tracing::warn!("The summary was not added to {} (GITHUB_STEP_SUMMARY): {error}", path.display());
     }
 }
 
@@ -117,6 +130,7 @@ fn content(kind: OutputKind, report: &Report, environment: &Environment) -> Vec<
         | OutputKind::CsvExceptions => {
             unreachable!("CSV files are written while the run goes on")
         }
+        OutputKind::Result => unreachable!("only a search has a result"),
     };
     text.into_bytes()
 }

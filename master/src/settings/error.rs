@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::misuse::Misuse;
 use crate::definition::BadScenario;
+use crate::search::SearchMisuse;
 use crate::source::SourceError;
 use crate::user_classes::UserClassesError;
 
@@ -51,6 +52,9 @@ pub enum UsageError {
     /// Options about files do not fit together.
     #[error("{0}")]
     Outputs(String),
+    /// A search that cannot be.
+    #[error(transparent)]
+    Search(#[from] SearchMisuse),
     /// Impossible users or spawn rate.
     #[error(transparent)]
     Load(#[from] BadLoad),

@@ -20,7 +20,7 @@ use sentinel_common::preflight;
 use sentinel_common::shape::Shape;
 
 pub use self::error::UsageError;
-pub use self::misuse::{Misuse, check, is_headless};
+pub use self::misuse::{Misuse, check, is_headless, notes};
 pub use self::plan::{check_hosts, scenario_of, selection_of};
 
 use self::for_locust::parsed_options;
@@ -121,6 +121,7 @@ impl Settings {
             sources: sources.into_iter().collect(),
             criteria,
             demand,
+            measured_from_s: None,
             shape,
             arrivals,
         };

@@ -67,6 +67,7 @@ pub(super) fn selection(args: &Args, named: &[NamedClass]) -> Result<Selection, 
         adjustments: Adjustments {
             equal_weights: args.equal_weights,
             edits: read_edits(&args.config_users)?,
+            arrivals: None,
         },
     })
 }

@@ -130,7 +130,7 @@ fn exceptions(report: &Report) -> String {
 }
 
 /// A table under its title; nothing if it has no rows. `alignment` has an `l` or `r` for each column.
-fn table<const N: usize>(
+pub(super) fn table<const N: usize>(
     title: Option<&str>,
     columns: [&str; N],
     alignment: &str,
@@ -152,7 +152,7 @@ fn table<const N: usize>(
 }
 
 /// Text that is nothing but text, also in a cell of a table.
-fn text(raw: &str) -> String {
+pub(super) fn text(raw: &str) -> String {
     let raw = cut(raw, MAX_CHARS);
     let mut text = String::with_capacity(raw.len() + 8);
     for char in printable(&raw).chars() {

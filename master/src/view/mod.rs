@@ -19,6 +19,7 @@ mod python;
 mod ratio;
 #[cfg(test)]
 mod sample;
+mod search;
 mod secrets;
 mod table;
 mod top;
@@ -37,6 +38,7 @@ pub use self::live::{Room, live_view};
 pub use self::markdown::summary_md;
 pub use self::page::{Environment, report_page};
 pub use self::ratio::{class_list, task_ratio_json, task_ratio_table};
+pub use self::search::{search_heading, search_json, search_md, search_page, search_step, search_summary};
 pub use self::secrets::command_line;
 pub use self::table::{NameWidth, RateSpan, error_report, percentile_table, stats_table};
 pub use self::verdict::verdict_block;

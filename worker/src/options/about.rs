@@ -8,7 +8,7 @@ use clap_complete::Shell;
 use sentinel_common::verdict::exit_code;
 
 /// Questions about the program itself.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct About {
     /// Print this help
     #[arg(short = 'h', long, action = ArgAction::HelpShort, help_heading = "About")]

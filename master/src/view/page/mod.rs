@@ -23,8 +23,8 @@ use super::top::cut;
 use super::verdict::{facts, grouped};
 
 const TEMPLATE: &str = include_str!("report.html");
-const STYLE: &str = include_str!("report.css");
-const SCRIPT: &str = include_str!("report.js");
+pub(super) const STYLE: &str = include_str!("report.css");
+pub(super) const SCRIPT: &str = include_str!("report.js");
 
 /// How many reasons for a verdict are shown.
 const MAX_REASONS: usize = 50;
@@ -167,12 +167,12 @@ fn facts_of(report: &Report, environment: &Environment) -> Vec<Labelled> {
 }
 
 /// JSON that can stand in a script element: nothing in it ends the element or begins a comment.
-fn script_data(data: &serde_json::Value) -> String {
+pub(super) fn script_data(data: &serde_json::Value) -> String {
     data.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
 /// The library that draws the charts, as a script element. What comes with it for formulas is left out.
-fn library() -> String {
+pub(super) fn library() -> String {
     const END: &str = "</script>";
     let sources = plotly::Plot::offline_js_sources();
     sources.split_once(END).map_or(String::new(), |(library, _)| format!("{library}{END}"))
