@@ -290,8 +290,7 @@ impl Station {
             // Dropped or fired: either way the server is to end.
             let _ = stopped.await;
         };
-        let served = transport::serve(incoming.grpc, hub.clone(), shutdown);
-        let server = tokio::spawn(async { Ok(served.await?) });
+        let server = tokio::spawn(transport::serve(incoming.grpc, hub.clone(), shutdown));
         let locusts = transport::serve_locust(incoming.zmtp, hub.clone(), settings.locustfile.clone());
         let locusts = tokio::spawn(locusts);
         let address = listener::reachable(address);
