@@ -129,26 +129,36 @@ pub fn plateau_rps(plateaus: &[Plateau<'_>], requests: impl Fn(u32, u32) -> u64)
 
 /// Where less than the `floor`, a share from 0 to 1, of the plan was delivered over any ten seconds: first where users
 /// were missing, then where iterations were, each in the order of time. The last second of the run is incomplete and
-/// left out.
-pub fn shortfalls(seconds: &[Span<RunBucket>], floor: f64) -> Vec<Shortfall> {
+/// left out. What is shorter than ten seconds is taken as a whole, but not while the run goes on and it may grow.
+pub fn shortfalls(seconds: &[Span<RunBucket>], floor: f64, over: bool) -> Vec<Shortfall> {
     let complete = seconds.split_last().map_or(seconds, |(_, complete)| complete);
     let users: Vec<Compared> =
         (0..complete.len()).filter_map(|index| compare_users(complete, index)).collect();
+    let end = complete.last().map_or(0, |span| span.start + span.width);
+    let judged = |stretch: &&[Compared]| over || !may_grow(stretch, end);
     // Users settle anew whenever there were none to be had. Nobody can fall short of nothing.
     let stretches = users.chunk_by(|a, b| (a.wanted > 0.0) == (b.wanted > 0.0));
     let mut found: Vec<Shortfall> =
-        stretches.flat_map(|stretch| below(Planned::Users, stretch, floor, 0.0)).collect();
+        stretches.filter(judged).flat_map(|stretch| below(Planned::Users, stretch, floor, 0.0)).collect();
     let iterations: Vec<Compared> = complete.iter().map(compare_iterations).collect();
     // One iteration of a sparse plan is no judgement on the generator.
-    found.extend(below(Planned::Iterations, &iterations, floor, 1.0));
+    if judged(&&iterations[..]) {
+        found.extend(below(Planned::Iterations, &iterations, floor, 1.0));
+    }
     found
+}
+
+/// Whether a stretch is shorter than a window and lasts until `end`.
+fn may_grow(stretch: &[Compared], end: u32) -> bool {
+    let (Some(first), Some(last)) = (stretch.first(), stretch.last()) else { return false };
+    last.start + last.width == end && end - first.start < WINDOW_S
 }
 
 /// Where windows of a stretch are below the floor, those that overlap or meet taken together, and lack more than is
 /// `forgiven`.
 fn below(of: Planned, stretch: &[Compared], floor: f64, forgiven: f64) -> Vec<Shortfall> {
     let falls_short = |window: &Window| {
-        window.wanted - window.delivered > forgiven && window.delivered < floor * window.wanted
+        window.wanted - window.delivered > forgiven && window.delivered.max(0.0) < floor * window.wanted
     };
     let mut ranges: Vec<(u32, u32)> = Vec::new();
     for Window { from, to, .. } in windows(stretch).filter(falls_short) {
@@ -162,7 +172,7 @@ fn below(of: Planned, stretch: &[Compared], floor: f64, forgiven: f64) -> Vec<Sh
 
 /// The seconds of a range from the first to the last one below the floor.
 fn trimmed(of: Planned, stretch: &[Compared], range: Range<u32>, floor: f64) -> Option<Shortfall> {
-    let is_low = |second: &&Compared| second.delivered < floor * second.wanted;
+    let is_low = |second: &&Compared| second.delivered.max(0.0) < floor * second.wanted;
     let mut low = stretch.iter().filter(|second| range.contains(&second.start)).filter(is_low);
     let first = low.next()?;
     let last = low.next_back().unwrap_or(first);
@@ -263,7 +273,7 @@ mod tests {
 
     fn check(seconds: &[(u64, u64)], expected: Option<(u32, u32, f64)>) {
         let stats = run(seconds);
-        let found = shortfalls(stats.seconds().spans(), DELIVERED_FLOOR);
+        let found = shortfalls(stats.seconds().spans(), DELIVERED_FLOOR, true);
         let found: Vec<_> = found.iter().map(|it| (it.from, it.to, it.delivered)).collect();
         assert_eq!(found, Vec::from_iter(expected), "{seconds:?}");
     }
@@ -313,7 +323,7 @@ mod tests {
         for (from, to) in [(500, 1000), (1000, 500)] {
             let plan = line(from, to);
             check(&followed(&plan, 1.0), None);
-            let found = shortfalls(run(&followed(&plan, 0.75)).seconds().spans(), DELIVERED_FLOOR);
+            let found = shortfalls(run(&followed(&plan, 0.75)).seconds().spans(), DELIVERED_FLOOR, true);
             let delivered = found.first().expect("a quarter of the users is missing").delivered;
             assert!((0.7..0.8).contains(&delivered), "{delivered} from {from} to {to}");
         }
@@ -341,17 +351,27 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_goes_on_is_not_judged_by_less_than_a_window() {
+        let found = |seconds: usize, over| {
+            let stats = run(&[repeat(50, 50, 5), repeat(50, 25, seconds)].concat());
+            shortfalls(stats.seconds().spans(), DELIVERED_FLOOR, over).len()
+        };
+        assert_eq!((found(4, false), found(4, true)), (0, 1));
+        assert_eq!((found(8, false), found(8, true)), (1, 1));
+    }
+
+    #[test]
     fn losses_that_are_far_apart_are_told_apart() {
         let seconds = [repeat(50, 50, 5), repeat(50, 25, 10), repeat(50, 50, 30), repeat(50, 10, 5)].concat();
         let stats = run(&[&seconds[..], &repeat(50, 50, 20)].concat());
-        let found = shortfalls(stats.seconds().spans(), DELIVERED_FLOOR);
+        let found = shortfalls(stats.seconds().spans(), DELIVERED_FLOOR, true);
         assert_eq!(
             found.iter().map(|it| (it.from, it.to, it.delivered)).collect::<Vec<_>>(),
             [(5, 15, 0.5), (45, 50, 0.2)]
         );
         assert!(found[0].covers(14, 15) && !found[0].covers(15, 30) && found[1].covers(0, 46));
-        assert_eq!(shortfalls(stats.seconds().spans(), 0.55).len(), 1, "a lower floor forgives more");
-        assert_eq!(shortfalls(stats.seconds().spans(), 0.0), []);
+        assert_eq!(shortfalls(stats.seconds().spans(), 0.55, true).len(), 1, "a lower floor forgives more");
+        assert_eq!(shortfalls(stats.seconds().spans(), 0.0, true), []);
     }
 
     #[test]
@@ -366,7 +386,7 @@ mod tests {
             }
             let mut stats = RunStats::default();
             stats.apply("w", &recorder.take(), RunTime::from_secs(100));
-            shortfalls(stats.seconds().spans(), DELIVERED_FLOOR)
+            shortfalls(stats.seconds().spans(), DELIVERED_FLOOR, true)
         };
         assert_eq!(found(&[0; 30]), []);
         let mut dropped = [0; 30];
@@ -386,7 +406,7 @@ mod tests {
         recorder.count_iterations(RunTime::from_secs(31), dropped);
         let mut stats = RunStats::default();
         stats.apply("w", &recorder.take(), RunTime::from_secs(100));
-        assert_eq!(shortfalls(stats.seconds().spans(), DELIVERED_FLOOR), []);
+        assert_eq!(shortfalls(stats.seconds().spans(), DELIVERED_FLOOR, true), []);
     }
 
     #[test]
@@ -421,7 +441,7 @@ mod tests {
                 let users = if steady { *planned } else { plan[seen].saturating_sub(1) };
                 stats.observe_users(RunTime::from_micros(tenth as u64 * 100_000), users, *planned);
             }
-            prop_assert_eq!(shortfalls(stats.seconds().spans(), DELIVERED_FLOOR), []);
+            prop_assert_eq!(shortfalls(stats.seconds().spans(), DELIVERED_FLOOR, true), []);
         }
     }
 }

@@ -290,7 +290,8 @@ impl Report {
         let row = |entry: &EntryStats| Row::new(entry, activity, clock, detail);
         let judgements = run.judgements(now);
         let exceptions = exception_rows(stats);
-        let shortfalls = shortfalls(stats.seconds().spans(), frame.min_delivered);
+        let shortfalls =
+            shortfalls(stats.seconds().spans(), frame.min_delivered, run.phase() == Phase::Stopped);
         let seconds = second_rows(stats, &shortfalls);
         let bottleneck = bottleneck(run.strain(), &seconds);
         let findings = Findings {
@@ -299,7 +300,8 @@ impl Report {
             failures: stats.total().failures,
             exceptions: exceptions.iter().map(|row| row.count).sum(),
         };
-        let (ruling, exit_code) = (findings.rule(), findings.exit_code(frame.exit_code_on_error));
+        let (ruling, exit_code) =
+            (findings.rule(frame.exit_code_on_error), findings.exit_code(frame.exit_code_on_error));
         let load = run.load();
         Self {
             release: env!("CARGO_PKG_VERSION"),

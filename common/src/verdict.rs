@@ -50,8 +50,8 @@ pub struct Findings<'a> {
 }
 
 impl Findings<'_> {
-    /// Makes the verdict.
-    pub fn rule(&self) -> Ruling {
+    /// Makes the verdict. `on_error` is as in [`Self::exit_code`], whose reason is told where it is not the verdict's.
+    pub fn rule(&self, on_error: Option<u8>) -> Ruling {
         if !self.undelivered.is_empty() {
             let mut reasons = self.undelivered.clone();
             reasons.extend(self.exceptions_reason());
@@ -72,6 +72,12 @@ impl Findings<'_> {
         }
         if self.failures > 0 {
             reasons.push(format!("{} failed requests are within the criteria", self.failures));
+            let code = self.exit_code(on_error);
+            if code != exit_code::OK {
+                reasons.push(format!(
+                    "--exit-code-on-error asks for exit code {code} whatever the criteria allow"
+                ));
+            }
         }
         Ruling { verdict: Verdict::Pass, reasons }
     }
@@ -145,7 +151,7 @@ mod tests {
         let undelivered =
             if undelivered { vec!["half of the users were missing".to_owned()] } else { Vec::new() };
         let findings = Findings { undelivered, judgements: &judgements, failures, exceptions: 0 };
-        let found = (findings.rule().verdict, findings.exit_code(on_error));
+        let found = (findings.rule(on_error).verdict, findings.exit_code(on_error));
         assert_eq!(found, expected, "{criteria:?}, {failures} failures, {on_error:?}");
     }
 
@@ -174,6 +180,6 @@ mod tests {
     #[test]
     fn exceptions_fail_a_run_whatever_the_criteria_say() {
         let findings = Findings { exceptions: 2, ..Findings::default() };
-        assert_eq!((findings.rule().verdict, findings.exit_code(None)), (Verdict::Fail, 1));
+        assert_eq!((findings.rule(None).verdict, findings.exit_code(None)), (Verdict::Fail, 1));
     }
 }

@@ -324,8 +324,14 @@ pub struct Args {
     pub only_summary: bool,
 
     /// Exit code when any request failed, whatever the criteria allow [default: 1, if no criterion is about failures]
-    #[arg(long, value_name = "CODE", env = "LOCUST_EXIT_CODE_ON_ERROR", help_heading = "Output")]
-    pub exit_code_on_error: Option<u8>,
+    #[arg(
+        long,
+        value_name = "CODE",
+        env = "LOCUST_EXIT_CODE_ON_ERROR",
+        allow_negative_numbers = true,
+        help_heading = "Output"
+    )]
+    pub exit_code_on_error: Option<i64>,
 
     /// DEBUG, INFO, WARNING, ERROR or CRITICAL
     #[arg(

@@ -39,8 +39,10 @@ impl Console {
         }
     }
 
-    /// Prints everything about a run that is over.
-    pub fn summary(&self, report: &Report) {
+    /// Prints everything about a run that is over. Returns whether standard output took what was to go there; if not,
+    /// that was told.
+    #[must_use]
+    pub fn summary(&self, report: &Report) -> bool {
         let mut text = stats_table(report, RateSpan::Overall, self.width);
         text.push_str(&percentile_table(report, self.width));
         text.push_str(&error_report(report, self.width).unwrap_or_default());
@@ -48,10 +50,20 @@ impl Console {
         if self.output.tables {
             print(&text);
         }
-        if self.output.json {
-            // A reader that has gone away has read enough.
-            let _ = writeln!(io::stdout(), "{}", locust_json(report));
+        !self.output.json || print_json(&locust_json(report))
+    }
+}
+
+/// Writes JSON to standard output. Returns whether it is there; if not, that was told.
+fn print_json(json: &str) -> bool {
+    let mut output = io::stdout().lock();
+    match writeln!(output, "{json}").and_then(|()| output.flush()) {
+        // A reader that has gone away has read enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            tracing::error!("--json cannot write to standard output: {error}");
+            false
         }
+        _ => true,
     }
 }
 

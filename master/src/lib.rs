@@ -227,15 +227,13 @@ async fn serve(
     let alone = || run_alone(&mut station.workers, address);
     let ended = control::run(settings, hub, events, commands, progress, alone).await;
     drop(at_work);
-    if let Some(report) = &ended.report {
-        console.summary(report);
-    }
+    let printed = ended.report.as_ref().is_none_or(|report| console.summary(report));
     let (report, judged) = (ended.report, ended.exit_code);
     let complete = tokio::task::spawn_blocking(move || outputs.finish(report.as_ref()))
         .await
         .context("failed to write the files of the run")?;
     station.close(ended.aborted).await?;
-    Ok(if complete || judged != exit_code::OK { judged } else { exit_code::FAILURES })
+    Ok(if (printed && complete) || judged != exit_code::OK { judged } else { exit_code::FAILURES })
 }
 
 async fn serve_search(

@@ -227,6 +227,22 @@ fn lists_keep_apart_from_the_words_that_follow() {
 }
 
 #[test]
+fn criteria_of_one_file_add_up() {
+    let checks = |scene: Scene| {
+        let checks = scene.read::<MasterArgs>(OF_THE_WORKER).unwrap().0.check;
+        checks.into_iter().map(|criterion| criterion.text).collect::<Vec<_>>()
+    };
+    let text = "check = users == 4\nusers = 4\ncheck = rps > 1\n";
+    assert_eq!(checks(Scene::new().file("locust.conf", text)), ["users == 4", "rps > 1"]);
+    let toml = "[tool.locust]\ncheck = ['p95 < 1s', 'rps > 1, after 3s']\n";
+    assert_eq!(checks(Scene::new().file("pyproject.toml", toml)), ["p95 < 1s", "rps > 1, after 3s"]);
+    assert_eq!(
+        checks(Scene::new().words(&["--check", "rps > 1", "--check", "rps > 2"])),
+        ["rps > 1", "rps > 2"]
+    );
+}
+
+#[test]
 fn keys_may_be_letters_and_beginnings() {
     let users = |line: &str| {
         let scene = Scene::new().file("locust.conf", line);

@@ -179,6 +179,9 @@ fn what_cannot_be_written_is_found_before_the_run() {
         check(&["--csv", "full"], &["--csv", "full_stats.csv", "No space left on device"]);
     }
     check(&["--csv-full-history"], &["--csv-full-history needs --csv"]);
+    check(&["--logfile", "b.json", "--json-file", "b"], &["--logfile", "--json-file", "different names"]);
+    let scenario = stage.scenario.path().to_string_lossy().into_owned();
+    check(&["--html", &scenario], &["--locustfile", "--html", "different names"]);
     assert_eq!(fs::read_to_string(stage.path("file")).expect("it is there"), "kept");
     assert!(stage.target.served().is_empty(), "nothing was started");
 }
@@ -219,6 +222,39 @@ fn a_step_of_github_actions_has_the_summary_added() {
     let summary = stage.read("summary.md");
     assert!(summary.contains("## ✅ Sentinel: PASS"), "{summary}");
     assert_eq!(stage.read("step.md"), format!("what was there before\n{summary}"));
+}
+
+#[test]
+fn a_step_that_asks_for_its_own_summary_gets_it_once() {
+    let stage = Stage::new(CLEAN);
+    let path = stage.path("step.md");
+    fs::write(&path, "what was there before\n").expect("there is room for a file");
+    let environment = [("GITHUB_STEP_SUMMARY", &*path.to_string_lossy())];
+    let exit = stage.start(&["--summary-md", "./step.md", "-t", "1s"], &environment).wait();
+    assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+    let summary = stage.read("step.md");
+    assert!(summary.starts_with("what was there before\n"), "{summary}");
+    assert_eq!(summary.matches("Sentinel: PASS").count(), 1, "{summary}");
+    let exit = stage.start(&["--junit", "step.md", "-t", "1s"], &environment).wait();
+    assert_eq!(exit.code, Some(2), "{}", exit.stderr);
+    assert!(exit.stderr.contains("GITHUB_STEP_SUMMARY names"), "{}", exit.stderr);
+    assert_eq!(stage.read("step.md"), summary);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn json_that_standard_output_does_not_take_is_told() {
+    let stage = Stage::new(CLEAN);
+    let (url, file) = (stage.target.url(), stage.scenario.path().to_string_lossy());
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("there is such a device");
+    let mut master = std::process::Command::new(Program::Master.path());
+    master.args(["--headless", "--master-bind-host", "127.0.0.1", "--master-bind-port", "0", "-f", &file]);
+    master.args(["-H", &url, "-u", "1", "-t", "1s", "--local-workers", "1", "--json"]);
+    let output = master.stdout(full).output().expect("a master can be started");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("--json cannot write to standard output"), "{stderr}");
+    assert!(stderr.contains("Verdict: PASS"), "{stderr}");
 }
 
 #[test]

@@ -61,6 +61,8 @@ pub(super) struct OpenLoad {
     until: Option<RunTime>,
     /// What was planned before the statistics were reset.
     forgotten: u64,
+    /// Up to here, arrivals have been counted second by second.
+    counted_to: RunTime,
 }
 
 #[derive(Debug)]
@@ -157,9 +159,15 @@ impl Run {
     }
 
     fn set_planned(&mut self, at: RunTime) {
-        if !self.open.is_empty() {
-            let planned = self.open.planned(at);
-            self.stats_mut().plan_arrivals(at, planned);
+        if self.open.is_empty() {
+            return;
         }
+        let first = self.open.counted_to.as_secs() + 1;
+        let ends = (first..=at.as_secs()).map(RunTime::from_secs);
+        for end in ends.filter(|end| *end < at).chain([at]) {
+            let planned = self.open.planned(end);
+            self.stats_mut().plan_arrivals(end, planned);
+        }
+        self.open.counted_to = self.open.counted_to.max(at);
     }
 }

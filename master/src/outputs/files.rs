@@ -24,6 +24,8 @@ pub struct OutputFiles {
     pub junit: Option<PathBuf>,
     /// `--summary-md`
     pub summary_md: Option<PathBuf>,
+    /// What a run reads or writes otherwise, and no output may take the place of.
+    pub others: Vec<(OutputKind, PathBuf)>,
 }
 
 /// A file of a run, by the option that asked for it.
@@ -39,6 +41,9 @@ pub enum OutputKind {
     Junit,
     SummaryMd,
     Result,
+    Log,
+    Locustfile,
+    Config,
 }
 
 impl OutputKind {
@@ -51,6 +56,9 @@ impl OutputKind {
             Self::Junit => "--junit",
             Self::SummaryMd => "--summary-md",
             Self::Result => "--result",
+            Self::Log => "--logfile",
+            Self::Locustfile => "--locustfile",
+            Self::Config => "--config",
         }
     }
 }
@@ -70,6 +78,11 @@ impl OutputFiles {
         if args.csv_full_history && args.csv.is_none() {
             return Err("--csv-full-history needs --csv, which says where the history goes".to_owned());
         }
+        let others = [
+            (OutputKind::Log, &args.logfile),
+            (OutputKind::Locustfile, &args.locustfile),
+            (OutputKind::Config, &args.config),
+        ];
         Ok(Self {
             csv: args.csv.clone(),
             csv_full_history: args.csv_full_history,
@@ -77,6 +90,7 @@ impl OutputFiles {
             html: args.html.as_deref().map(|name| filled_in(name, load)),
             junit: args.junit.clone(),
             summary_md: args.summary_md.clone(),
+            others: others.into_iter().filter_map(|(kind, path)| Some((kind, path.clone()?))).collect(),
         })
     }
 

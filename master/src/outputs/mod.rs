@@ -50,6 +50,8 @@ impl Outputs {
         environment: Environment,
     ) -> Result<Self, OutputError> {
         let mut places = prepare(files.paths())?;
+        spare(&places, &files.others)?;
+        appended_once(&mut places, step_summary.as_deref())?;
         let mut outputs = Self { step_summary, environment, ..Self::default() };
         let at_the_end =
             if files.csv.is_some() { places.split_off(CSV_FILES) } else { std::mem::take(&mut places) };
@@ -107,6 +109,26 @@ fn prepare(files: Vec<(OutputKind, PathBuf)>) -> Result<Vec<Place>, OutputError>
     Ok(places)
 }
 
+/// Finds out whether no output takes the place of a file that the run needs otherwise.
+fn spare(places: &[Place], others: &[(OutputKind, PathBuf)]) -> Result<(), OutputError> {
+    for (first, path) in others {
+        if let Some(place) = places.iter().find(|place| place.is_at(path)) {
+            return Err(OutputError::Twice { first: *first, second: place.kind(), path: path.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Leaves the file that GITHUB_STEP_SUMMARY names to be appended to, which is what it is for.
+fn appended_once(places: &mut Vec<Place>, step_summary: Option<&Path>) -> Result<(), OutputError> {
+    let Some(path) = step_summary else { return Ok(()) };
+    places.retain(|place| place.kind() != OutputKind::SummaryMd || !place.is_at(path));
+    match places.iter().find(|place| place.is_at(path)) {
+        Some(place) => Err(OutputError::StepSummary { option: place.kind(), path: path.to_owned() }),
+        None => Ok(()),
+    }
+}
+
 /// Adds a summary to that of a step of GitHub Actions, which nobody asked for: it may fail.
 fn append_summary(path: &Path, summary: &str) {
     if let Err(error) = place::append(path, summary) {
@@ -131,6 +153,9 @@ fn content(kind: OutputKind, report: &Report, environment: &Environment) -> Vec<
             unreachable!("CSV files are written while the run goes on")
         }
         OutputKind::Result => unreachable!("only a search has a result"),
+        OutputKind::Log | OutputKind::Locustfile | OutputKind::Config => {
+            unreachable!("others write and read these")
+        }
     };
     text.into_bytes()
 }

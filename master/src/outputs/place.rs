@@ -42,12 +42,20 @@ pub enum OutputError {
         source: io::Error,
     },
     /// Two outputs have one name.
-    #[error("{first} and {second} both write {}: give them different names", path.display())]
+    #[error("{first} and {second} both name {}: give them different names", path.display())]
     Twice {
         /// What asked for the file first.
         first: OutputKind,
         /// What asked for it, too.
         second: OutputKind,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The summary of the step would be overwritten.
+    #[error("{option} names {}, which GITHUB_STEP_SUMMARY names, too: name another file", path.display())]
+    StepSummary {
+        /// What asked for the file.
+        option: OutputKind,
         /// The file.
         path: PathBuf,
     },
@@ -94,15 +102,27 @@ impl Place {
         if metadata.as_ref().is_some_and(fs::Metadata::is_dir) {
             return Err(OutputError::IsFolder { option: kind, path: named });
         }
+        let is_pipe = metadata.as_ref().is_some_and(is_pipe);
         let is_special = metadata.is_some_and(|metadata| !metadata.is_file());
         let place = Self { kind, named, path, is_special, failed: false, told: false };
-        let tried = if is_special {
-            OpenOptions::new().write(true).open(&place.path).map(drop)
+        let tried = if is_special && is_pipe {
+            // Whoever reads it would take the end of a try for the end of all.
+            Ok(())
+        } else if is_special {
+            open_special(&place.path).map(drop)
         } else {
             temporary(&place.path).map(drop)
         };
         tried.map_err(|source| OutputError::Refused { option: kind, path: place.named.clone(), source })?;
         Ok(place)
+    }
+
+    /// Whether `other` names the same file.
+    pub(super) fn is_at(&self, other: &Path) -> bool {
+        let name = other.file_name().unwrap_or_default();
+        let beside = || Some(folder_of(other).canonicalize().ok()?.join(name));
+        let path = other.canonicalize().ok().or_else(beside);
+        self.exclusive().is_some() && self.exclusive() == path.as_deref()
     }
 
     pub(super) fn kind(&self) -> OutputKind {
@@ -160,10 +180,13 @@ pub(super) struct Log {
 impl Log {
     /// Empties the file and writes its first line.
     pub(super) fn begin(place: Place, header: &[u8]) -> Result<Self, OutputError> {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(!place.is_special);
         let refused = |source| OutputError::Refused { option: place.kind, path: place.named.clone(), source };
-        let mut file = options.open(&place.path).map_err(refused)?;
+        let opened = if place.is_special {
+            open_special(&place.path)
+        } else {
+            OpenOptions::new().write(true).create(true).truncate(true).open(&place.path)
+        };
+        let mut file = opened.map_err(refused)?;
         file.write_all(header).map_err(refused)?;
         Ok(Self { place, file, length: header.len() as u64, lost: false })
     }
@@ -200,13 +223,46 @@ pub(super) fn append(path: &Path, text: &str) -> io::Result<()> {
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = temporary(path)?;
+    if let Ok(metadata) = fs::metadata(path) {
+        // Whoever made the old one private wants the new one to be.
+        file.as_file().set_permissions(metadata.permissions())?;
+    }
     file.write_all(bytes)?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }
 
 fn overwrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    OpenOptions::new().write(true).open(path)?.write_all(bytes)
+    open_special(path)?.write_all(bytes)
+}
+
+/// Opens a device or a pipe. A pipe that nobody reads is an error: one could wait for ever.
+#[cfg(unix)]
+fn open_special(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+    let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = OpenOptions::new().write(true).custom_flags(nonblocking).open(path)?;
+    // Once it is open, a slow reader is waited for.
+    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+    Ok(file)
+}
+
+#[cfg(not(unix))]
+fn open_special(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).open(path)
+}
+
+#[cfg(unix)]
+fn is_pipe(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    metadata.file_type().is_fifo()
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_: &fs::Metadata) -> bool {
+    false
 }
 
 /// A new file beside `path`, which is removed unless it takes its place.
@@ -258,6 +314,37 @@ mod tests {
         assert!(refused(folder.path().to_owned()).contains("there is a folder of that name"));
         assert!(refused(PathBuf::new()).contains("empty"));
         assert_eq!(fs::read_to_string(file).unwrap(), "kept");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_private_file_stays_private() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.html");
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        Place::prepare(OutputKind::Html, path.clone()).unwrap().write(b"new");
+        assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_pipe_is_read_to_its_end_and_nobody_waits_for_a_reader() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
+        let mut lonely = Place::prepare(OutputKind::Html, path.clone()).unwrap();
+        lonely.write(b"text");
+        assert!(!lonely.is_complete(), "nobody reads it");
+        let mut place = Place::prepare(OutputKind::Html, path.clone()).unwrap();
+        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK;
+        let reader = rustix::fs::open(&path, flags, rustix::fs::Mode::empty()).unwrap();
+        let mut reader = File::from(reader);
+        place.write(b"text");
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut reader, &mut text).unwrap();
+        assert!(place.is_complete() && text == "text", "{text:?}");
     }
 
     #[test]

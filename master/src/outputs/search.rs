@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use sentinel_common::search::Search;
 
 use super::place::{OutputError, Place};
-use super::{OutputKind, append_summary, prepare};
+use super::{OutputKind, append_summary, appended_once, prepare};
 use crate::view::{Environment, search_json, search_md, search_page};
 
 /// The files that a search was asked for.
@@ -44,7 +44,9 @@ impl SearchOutputs {
             (OutputKind::Result, &files.result),
         ];
         let named = files.into_iter().filter_map(|(kind, path)| Some((kind, path.clone()?)));
-        Ok(Self { places: prepare(named.collect())?, step_summary, environment })
+        let mut places = prepare(named.collect())?;
+        appended_once(&mut places, step_summary.as_deref())?;
+        Ok(Self { places, step_summary, environment })
     }
 
     /// Writes everything. Returns whether all files are what they should be; what is not was told.

@@ -147,7 +147,8 @@ impl Settings {
                 json: args.json,
             },
             files: OutputFiles::of(args, &load).map_err(UsageError::Outputs)?,
-            exit_code_on_error: args.exit_code_on_error,
+            // A process tells eight bits.
+            exit_code_on_error: args.exit_code_on_error.map(|code| (code & 0xff) as u8),
         })
     }
 }

@@ -17,6 +17,7 @@ use sentinel_common::criteria::Judgement;
 use sentinel_common::report::{Report, Row};
 use sentinel_common::verdict::Verdict;
 
+use super::printable;
 use super::python::utc;
 use super::secrets::without_userinfo;
 use super::top::{cut, top_errors};
@@ -121,7 +122,8 @@ fn exceptions(report: &Report) -> TestCase {
 }
 
 fn case(class: &str, name: &str, status: TestCaseStatus) -> TestCase {
-    let mut case = TestCase::new(cut(name, MAX_CHARS), status);
+    // A reader takes a line end in an attribute for a space, and the name for another one.
+    let mut case = TestCase::new(cut(&printable(name), MAX_CHARS), status);
     case.set_classname(class).set_time(Duration::ZERO);
     case
 }
@@ -130,7 +132,8 @@ fn case(class: &str, name: &str, status: TestCaseStatus) -> TestCase {
 fn status(failed: Option<(NonSuccessKind, &str, String)>) -> TestCaseStatus {
     let Some((kind, name, text)) = failed else { return TestCaseStatus::success() };
     let mut status = TestCaseStatus::non_success(kind);
-    status.set_type(name).set_message(text.lines().next().unwrap_or_default()).set_description(text.as_str());
+    let message = printable(text.lines().next().unwrap_or_default());
+    status.set_type(name).set_message(message.as_ref()).set_description(text.as_str());
     status
 }
 
@@ -163,7 +166,8 @@ mod tests {
                 vec![ExceptionRow { count: exceptions, message, traceback, nodes: Vec::new() }];
         }
         let undelivered = if undelivered { vec!["users were missing".to_owned()] } else { Vec::new() };
-        report.ruling = Findings { undelivered, judgements: &report.judgements, failures, exceptions }.rule();
+        report.ruling =
+            Findings { undelivered, judgements: &report.judgements, failures, exceptions }.rule(None);
         report
     }
 
@@ -222,6 +226,13 @@ mod tests {
         ] {
             assert!(xml.contains(part), "no {part} in {xml}");
         }
+    }
+
+    #[test]
+    fn a_name_of_two_lines_stays_one_name() {
+        let mut report = run(false, &[], 3, 0);
+        (report.rows[0].name, report.errors[0].name) = ("/a\nb".to_owned(), "/a\nb".to_owned());
+        assert_eq!(read(&report).test_cases[1].name.as_str(), "GET /a\\nb");
     }
 
     #[test]

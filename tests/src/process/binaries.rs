@@ -26,7 +26,7 @@ impl Program {
     }
 
     /// Its executable, built if need be.
-    pub(crate) fn path(self) -> PathBuf {
+    pub fn path(self) -> PathBuf {
         static FOLDER: OnceLock<PathBuf> = OnceLock::new();
         let folder = FOLDER.get_or_init(|| {
             let folder = folder();

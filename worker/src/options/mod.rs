@@ -150,6 +150,11 @@ impl<'a> Reader<'a> {
             match known::find(&self.known, self.strangers, &setting.key) {
                 Some(Meaning::Own(known)) if self.is_for_the_other(known, &setting.value) => {}
                 Some(Meaning::Own(known)) => {
+                    let earlier = layer.remove(&known.id).filter(|_| known.kind == Kind::Repeated);
+                    let setting = match earlier {
+                        Some((_, earlier)) => earlier.and(setting),
+                        None => setting,
+                    };
                     layer.insert(known.id.clone(), (known, setting));
                 }
                 Some(Meaning::Other) => {}

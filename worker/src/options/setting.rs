@@ -22,6 +22,18 @@ pub enum Value {
     List(Vec<String>),
 }
 
+impl Setting {
+    /// Both, for an option that may be said several times.
+    pub fn and(self, later: Self) -> Self {
+        let values = |value| match value {
+            Value::Text(text) => Value::list_in_brackets(&text).unwrap_or_else(|| vec![text]),
+            Value::List(list) => list,
+        };
+        let both = [values(self.value), values(later.value)].concat();
+        Self { value: Value::List(both), ..later }
+    }
+}
+
 impl Value {
     /// What a text in brackets lists: JSON, or words with commas in between. `None` without brackets.
     pub fn list_in_brackets(text: &str) -> Option<Vec<String>> {

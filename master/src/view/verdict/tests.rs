@@ -57,7 +57,7 @@ fn ruled(mut report: Report, undelivered: &[&str], judgements: Vec<Judgement>) -
         failures: report.delivery.failed,
         exceptions: report.exceptions.iter().map(|exception| exception.count).sum(),
     };
-    (report.ruling, report.exit_code) = (findings.rule(), findings.exit_code(None));
+    (report.ruling, report.exit_code) = (findings.rule(None), findings.exit_code(None));
     report.judgements = judgements;
     report
 }
