@@ -99,3 +99,32 @@ async fn tables_sort_by_the_column_that_is_clicked() {
     assert_eq!(browser.evaluate(&sorted(false)).await, true);
     browser.close().await;
 }
+
+/// Makes the page of a search of two or three short steps; the folder holds it.
+fn search_page() -> TempDir {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let target = Target::start(&[]);
+    let (url, scenario) = (target.url(), scenario_file(HOSTILE));
+    let file = scenario.path().to_string_lossy();
+    let bind = ["search", "--master-bind-host", "127.0.0.1", "--master-bind-port", "0", "-f", &*file];
+    let load = ["-H", &url, "--from", "2", "--to", "4", "--warm-up", "1s", "--step-time", "1s"];
+    let rest = ["--local-workers", "1", "--html", "search.html"];
+    let args = [&bind[..], &load, &rest].concat();
+    let Exit { code, stderr, .. } = Process::start_in(folder.path(), Program::Master, &args).wait();
+    assert_eq!(code, Some(0), "{stderr}");
+    folder
+}
+
+#[tokio::test]
+async fn the_page_of_a_search_draws_its_charts() {
+    let folder = search_page();
+    let Some(browser) = Browser::start(DESK).await else { return };
+    let address = format!("file://{}", folder.path().join("search.html").display());
+    browser.client.goto(&address).await.expect("the page opens");
+    let drawn = "[...document.querySelectorAll('.chart')].map((chart) => chart.querySelectorAll('.scatterlayer .trace').length)";
+    let drawn = browser.evaluate(drawn).await;
+    let drawn = drawn.as_array().expect("a list of counts");
+    assert!(drawn.len() == 2 && drawn.iter().all(|traces| traces.as_u64() > Some(0)), "{drawn:?}");
+    assert_eq!(browser.console().await, Vec::<String>::new(), "the console is silent");
+    browser.close().await;
+}

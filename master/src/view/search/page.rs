@@ -83,6 +83,7 @@ fn data(search: &Search) -> Value {
                 series("requests", "blue", false, y(&|it| Some(it.achieved_rps))),
             ] },
         ],
+        "undelivered": [],
         "events": [],
     })
 }
