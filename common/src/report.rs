@@ -342,7 +342,9 @@ impl Report {
 impl Row {
     fn new(entry: &EntryStats, activity: Option<Activity>, clock: RunTime, detail: Detail) -> Self {
         let percentiles_us = entry.percentiles_us(&PERCENTILES_TO_REPORT);
-        let corrected_percentiles_us = entry.corrected_percentiles_us(&PERCENTILES_TO_REPORT);
+        let is_late = entry.has_corrected_times();
+        let corrected_percentiles_us =
+            is_late.then(|| entry.corrected_percentiles_us(&PERCENTILES_TO_REPORT)).flatten();
         let (response_times, seconds) = match detail {
             Detail::Live => (SparseHistogram::default(), Vec::new()),
             Detail::Times => (entry.response_times.to_sparse(), Vec::new()),
@@ -359,8 +361,8 @@ impl Row {
             mean_us: entry.mean_response_time_us(),
             min_us: entry.min_us,
             max_us: entry.max_us,
-            median_us: entry.median_us(),
-            corrected_percentiles_us: corrected_percentiles_us.filter(|_| entry.has_corrected_times()),
+            median_us: percentiles_us.as_ref().and_then(|us| us.first().copied()),
+            corrected_percentiles_us,
             percentiles_us,
             content_length: entry.response_length,
             mean_content_length: entry.mean_response_length(),

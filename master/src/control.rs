@@ -67,7 +67,8 @@ pub struct Control<P, L> {
     commands: mpsc::Receiver<Command>,
     clock: LocalClock,
     settings: Settings,
-    progress: P,
+    /// `None` if nobody follows the run: a report costs time that grows with the number of request names.
+    progress: Option<P>,
     next_progress: Moment,
     local_run: LocalRun,
     start_local_worker: L,
@@ -76,7 +77,7 @@ pub struct Control<P, L> {
 }
 
 /// Runs what `settings` say with the workers that come through `hub`. Every second of the run, `progress` is
-/// shown where it stands, and `commands` are carried out. If nobody's worker comes where one may run inside this process,
+/// shown where it stands if anybody wants to know, and `commands` are carried out. If nobody's worker comes where one may run inside this process,
 /// `start_local_worker` starts it.
 pub async fn run(
     settings: Settings,
@@ -88,6 +89,7 @@ pub async fn run(
 ) -> Ended {
     let policy = Policy { rebalance_on_loss: settings.rebalance_on_loss, one_run: true };
     let autostart = settings.autostart.clone();
+    let progress = settings.is_followed().then_some(progress);
     let mut control = Control::new(policy, settings, hub, events, commands, progress, start_local_worker);
     let failed = control.make_run(autostart).await;
     let report = control.report(Detail::Full);
@@ -104,7 +106,7 @@ impl<P: FnMut(&Report), L: FnMut()> Control<P, L> {
         hub: Arc<Hub>,
         events: mpsc::Receiver<HubEvent>,
         commands: mpsc::Receiver<Command>,
-        progress: P,
+        progress: Option<P>,
         start_local_worker: L,
     ) -> Self {
         let clock = LocalClock::start();
@@ -241,8 +243,12 @@ impl<P: FnMut(&Report), L: FnMut()> Control<P, L> {
 
     fn show_progress(&mut self) {
         let over = self.coordinator.run().is_none_or(|run| run.phase() == Phase::Stopped);
-        if !over && let Some(report) = self.report(self.settings.files.live_detail()) {
-            (self.progress)(&report);
+        if over || self.progress.is_none() {
+            return;
+        }
+        let report = self.report(self.settings.files.live_detail());
+        if let Some((show, report)) = self.progress.as_mut().zip(report) {
+            show(&report);
         }
     }
 

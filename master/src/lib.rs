@@ -248,7 +248,7 @@ async fn serve_search(
     let (hub, address) = (station.hub.clone(), station.address);
     let alone = || run_alone(&mut station.workers, address);
     let policy = search::policy(&settings);
-    let mut control = Control::new(policy, settings, hub, events, commands, |_: &Report| (), alone);
+    let mut control = Control::new(policy, settings, hub, events, commands, None::<fn(&Report)>, alone);
     console.begin(&plan);
     let search = search::conduct(&mut control, &plan, |measurement| console.step(measurement)).await;
     let aborted = control.is_aborted();

@@ -23,7 +23,7 @@ use crate::rows::{ITERATIONS, RowLedger};
 use crate::saturation::Strain;
 use crate::scenario::Adjustments;
 use crate::shape::Shape;
-use crate::stats::{Arrival, Figures, ReportLog, RunStats, Watch};
+use crate::stats::{Arrival, Figures, ReportLog, RunStats, WatchId, Watches};
 use crate::time::{Moment, RunTime};
 use crate::timeline::{EventKind, Timeline};
 
@@ -216,6 +216,8 @@ pub struct Run {
     pub(super) shortages: BTreeMap<Resource, String>,
     /// Who follows the criteria.
     judges: Vec<Judge>,
+    /// The figures that [`RunSpec::measured_from_s`] asks for.
+    measured: Option<WatchId>,
     started: Moment,
     ended: Option<RunTime>,
     stats: RunStats,
@@ -228,8 +230,9 @@ impl Run {
         let load = if spec.is_open() { Load { users: 0, ..load } } else { load };
         let ramp = Ramp { from: 0, to: load.users, spawn_rate: load.spawn_rate, since: RunTime::ZERO };
         let open = OpenLoad::new(&spec.arrivals, spec.seed, load.run_time);
-        let (judges, mut watches) = Judge::appoint(&spec.criteria);
-        watches.extend(spec.measured_from_s.map(|from_s| Watch::new(None, from_s, 0)));
+        let mut watches = Watches::default();
+        let judges = Judge::appoint(&spec.criteria, &mut watches);
+        let measured = spec.measured_from_s.map(|from_s| watches.add(None, from_s, 0));
         let rows = spec.all_sources().map(|(source, rows)| (source.to_owned(), RowLedger::new(rows)));
         Self {
             rows: rows.collect(),
@@ -254,6 +257,7 @@ impl Run {
             strain: Strain::default(),
             shortages: BTreeMap::new(),
             judges,
+            measured,
             started: now,
             ended: None,
             stats: RunStats::watched(watches),
@@ -316,8 +320,7 @@ impl Run {
 
     /// All requests since the second that [`RunSpec::measured_from_s`] names.
     pub fn measured(&self) -> Option<&Figures> {
-        // Behind those of the criteria.
-        self.spec.measured_from_s.and_then(|_| self.stats.watches().last()).map(Watch::sum)
+        self.measured.map(|id| self.stats.watches().get(id).sum())
     }
 
     /// The criteria with what came of them so far.

@@ -13,7 +13,7 @@
 
 use super::measure::rps_since;
 use super::{Comparison, Criterion, Judgement, Metric, Scope};
-use crate::stats::{Figures, RunBucket, RunStats, Series, Watch};
+use crate::stats::{Figures, RunBucket, RunStats, Series, WatchId, Watches};
 use crate::time::RunTime;
 
 /// Reports of a second have come by then: those of Locust's workers take three seconds.
@@ -26,8 +26,8 @@ const STEADY_AFTER_S: u32 = 2;
 #[derive(Clone, Debug)]
 pub struct Judge {
     criterion: Criterion,
-    /// The index of what is watched for it; `None` if it is about the whole run.
-    watch: Option<usize>,
+    /// What is watched for it; `None` if it is about the whole run.
+    watch: Option<WatchId>,
     /// The span that was furthest from what it should be, as far as any had a figure.
     worst: Option<Worst>,
     /// Where the next span to be judged ends.
@@ -41,22 +41,20 @@ struct Worst {
 }
 
 impl Judge {
-    /// A judge for each criterion, and what the statistics of the run have to watch for them.
-    pub fn appoint(criteria: &[Criterion]) -> (Vec<Self>, Vec<Watch>) {
-        let mut watches = Vec::new();
+    /// A judge for each criterion. What they have to look at apart is added to `watches`.
+    pub fn appoint(criteria: &[Criterion], watches: &mut Watches) -> Vec<Self> {
         let judges = criteria.iter().map(|criterion| {
             let Scope { after_s, over_any_s } = criterion.scope;
             let watch = (criterion.scope != Scope::default()).then(|| {
                 let kept_s = over_any_s.map_or(0, |length_s| length_s + SETTLING_S + 1);
-                watches.push(Watch::new(criterion.name.as_deref(), after_s, kept_s));
-                watches.len() - 1
+                watches.add(criterion.name.as_deref(), after_s, kept_s)
             });
             Self::new(criterion.clone(), watch)
         });
-        (judges.collect(), watches)
+        judges.collect()
     }
 
-    fn new(criterion: Criterion, watch: Option<usize>) -> Self {
+    fn new(criterion: Criterion, watch: Option<WatchId>) -> Self {
         let Scope { after_s, over_any_s } = criterion.scope;
         let next_end = after_s.saturating_add(over_any_s.unwrap_or(0));
         Self { criterion, watch, worst: None, next_end }
@@ -75,7 +73,7 @@ impl Judge {
     /// What came of the criterion. `over` says that no more figures come.
     pub fn judgement(&self, stats: &RunStats, now: RunTime, over: bool) -> Judgement {
         let Scope { after_s, over_any_s } = self.criterion.scope;
-        let Some(watch) = self.watch.and_then(|index| stats.watches().get(index)) else {
+        let Some(watch) = self.watch.map(|id| stats.watches().get(id)) else {
             return self.criterion.judge(stats);
         };
         let Some(length_s) = over_any_s else {
@@ -114,7 +112,7 @@ impl Judge {
 
     /// Takes a span into account.
     fn take(&mut self, stats: &RunStats, window: (u32, u32)) {
-        let Some(watch) = self.watch.and_then(|index| stats.watches().get(index)) else {
+        let Some(watch) = self.watch.map(|id| stats.watches().get(id)) else {
             return;
         };
         let Some(value) = self.measure(stats, &watch.between(window.0, window.1), window) else {
@@ -152,14 +150,8 @@ impl Judge {
             Metric::Min => figures.min_us().map(millis),
             Metric::Max => figures.max_us().map(millis),
             Metric::Percentile(share) => figures.percentile_us(share).map(millis),
-            Metric::Users => {
-                let spans = stats.seconds().between(window.0, window.1.saturating_sub(1));
-                Some(spans.iter().map(|span| span.value.users.max).max()? as f64)
-            }
-            Metric::Dropped => {
-                let spans = stats.seconds().between(window.0, window.1.saturating_sub(1));
-                Some(spans.iter().map(|span| span.value.traffic.iterations.dropped).sum::<u64>() as f64)
-            }
+            Metric::Users => figures.users.map(|users| users as f64),
+            Metric::Dropped => Some(figures.dropped as f64),
         }
     }
 
@@ -205,7 +197,8 @@ mod tests {
     impl Run {
         fn of(criterion: &str) -> Self {
             let criterion = Criterion::parse(criterion).unwrap();
-            let (mut judges, watches) = Judge::appoint(&[criterion]);
+            let mut watches = Watches::default();
+            let mut judges = Judge::appoint(&[criterion], &mut watches);
             Self { judge: judges.remove(0), stats: RunStats::watched(watches), second: 0 }
         }
 

@@ -18,6 +18,9 @@ pub use self::metric::Metric;
 pub use self::sentence::{CriterionError, MAX_WINDOW};
 use crate::stats::RunStats;
 
+/// How many criteria a run has at most: each is followed second by second.
+pub const MAX_CRITERIA: usize = 100;
+
 /// How a figure is compared with its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Comparison {

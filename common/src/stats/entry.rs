@@ -108,11 +108,6 @@ impl EntryStats {
         percentiles_us(&self.response_times, extremes, fractions)
     }
 
-    /// The median response time in microseconds; `None` if there is none.
-    pub fn median_us(&self) -> Option<u64> {
-        self.percentiles_us(&[0.5])?.first().copied()
-    }
-
     /// From the intended start to the end: what a user would have waited who came when the pacing said.
     pub fn corrected_times(&self) -> &LatencyHistogram {
         self.corrected_times.as_ref().unwrap_or(&self.response_times)
@@ -366,14 +361,14 @@ mod tests {
     fn ratios_and_means_follow_locust() {
         let mut row = row(&[]);
         assert_eq!((row.fail_ratio(), row.mean_response_length()), (0.0, 0.0));
-        assert_eq!((row.mean_response_time_us(), row.median_us()), (None, None));
+        assert_eq!((row.mean_response_time_us(), row.percentiles_us(&[0.5])), (None, None));
         row.record_failure(RunTime::from_secs(1));
         assert_eq!(row.fail_ratio(), 1.0, "failures without a request");
         row.record(&sample(0, 0, 300));
         row.record_without_time(RunTime::from_secs(2), 50, 1);
         assert_eq!((row.requests, row.without_time, row.failures), (2, 1, 2));
         assert_eq!((row.mean_response_time_us(), row.mean_response_length()), (Some(300.0), 75.0));
-        assert_eq!(row.median_us(), Some(300));
+        assert_eq!(row.percentiles_us(&[0.5]), Some(vec![300]));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::entry::EntryStats;
 use super::rate;
 use super::series::{Series, second_of};
 use super::table::{Seen, Table};
-use super::watch::Watch;
+use super::watch::{Watch, Watches};
 use super::{
     AGGREGATED, CoarseHistogram, MAX_ENTRIES, MAX_ERRORS, MAX_EXCEPTIONS, MAX_WORKERS_PER_EXCEPTION,
 };
@@ -35,7 +35,7 @@ pub struct RunStats {
     complete: bool,
     overflow: Overflow,
     /// What criteria look at apart.
-    watches: Vec<Watch>,
+    watches: Watches,
 }
 
 impl Default for RunStats {
@@ -51,14 +51,14 @@ impl Default for RunStats {
             arrivals: None,
             complete: false,
             overflow: Overflow::default(),
-            watches: Vec::new(),
+            watches: Watches::default(),
         }
     }
 }
 
 impl RunStats {
     /// Statistics of a run in which some requests are looked at apart.
-    pub fn watched(watches: Vec<Watch>) -> Self {
+    pub fn watched(watches: Watches) -> Self {
         Self { watches, ..Self::default() }
     }
 
@@ -79,7 +79,9 @@ impl RunStats {
             self.apply_exception(worker, exception);
         }
         for second in &delta.seconds {
-            self.seconds.at(second.second.min(second_of(now))).traffic.add_second(second);
+            let at = second.second.min(second_of(now));
+            self.seconds.at(at).traffic.add_second(second);
+            self.watches.iter_mut().for_each(|watch| watch.apply_dropped(at, second.iterations.dropped));
         }
         self.delivery += delta.delivery;
         self.overflow += delta.overflow;
@@ -90,6 +92,7 @@ impl RunStats {
         let bucket = self.seconds.at(second_of(now));
         bucket.users.observe(users);
         bucket.planned_users.observe(planned_users);
+        self.watches.iter_mut().for_each(|watch| watch.observe_users(second_of(now), users));
     }
 
     /// Takes note of how many workers are [saturated](crate::saturation) at `now`.
@@ -146,8 +149,8 @@ impl RunStats {
         &self.total
     }
 
-    /// What is looked at apart, in the order in which it was asked for.
-    pub fn watches(&self) -> &[Watch] {
+    /// What is looked at apart.
+    pub fn watches(&self) -> &Watches {
         &self.watches
     }
 

@@ -47,7 +47,7 @@ pub use recorder::{EntryHandle, Recorder};
 pub use report_log::{Arrival, MAX_REMEMBERED_WORKERS, ReportLog};
 pub use series::{Bucket, MAX_BUCKETS, Series, Span, second_of};
 pub use table::{MAX_TEXT_CHARS, MAX_TRACEBACK_CHARS};
-pub use watch::{Figures, Watch};
+pub use watch::{Figures, Watch, WatchId, Watches};
 
 /// The name of the row that sums up all others.
 pub const AGGREGATED: &str = "Aggregated";

@@ -22,6 +22,10 @@ pub struct Figures {
     pub response_times: LatencyHistogram,
     /// Their sum, in microseconds.
     pub total_response_time_us: u64,
+    /// Iterations that workers said they dropped, of whatever name.
+    pub dropped: u64,
+    /// The most users that ran at once; `None` if nobody looked.
+    pub users: Option<u64>,
 }
 
 impl Figures {
@@ -29,6 +33,8 @@ impl Figures {
         self.requests = self.requests.saturating_add(part.requests);
         self.failures = self.failures.saturating_add(part.failures);
         self.total_response_time_us = self.total_response_time_us.saturating_add(part.total_us);
+        self.dropped = self.dropped.saturating_add(part.dropped);
+        self.users = self.users.max(part.users);
         for (time_us, count) in &part.times {
             self.response_times.record_n(*time_us, *count);
         }
@@ -62,6 +68,8 @@ struct Part {
     requests: u64,
     failures: u64,
     total_us: u64,
+    dropped: u64,
+    users: Option<u64>,
     /// Ascending.
     times: Vec<(u64, u64)>,
 }
@@ -71,6 +79,11 @@ impl Part {
         self.requests = self.requests.saturating_add(other.requests);
         self.failures = self.failures.saturating_add(other.failures);
         self.total_us = self.total_us.saturating_add(other.total_us);
+        self.dropped = self.dropped.saturating_add(other.dropped);
+        self.users = self.users.max(other.users);
+        if other.times.is_empty() {
+            return;
+        }
         let times = std::mem::take(&mut self.times).into_iter().chain(other.times).collect();
         self.times = SparseHistogram::from_buckets(times).buckets().to_vec();
     }
@@ -90,7 +103,7 @@ pub struct Watch {
 impl Watch {
     /// Watches the requests of `name`, or of all, that end in the second `since` or later, and keeps the last `kept_s`
     /// seconds apart.
-    pub fn new(name: Option<&str>, since: u32, kept_s: u32) -> Self {
+    fn new(name: Option<&str>, since: u32, kept_s: u32) -> Self {
         let name = name.map(Arc::from);
         Self { name, since, kept_s, sum: Figures::default(), recent: BTreeMap::new() }
     }
@@ -121,18 +134,66 @@ impl Watch {
             return;
         }
         for (second, part) in parts(entry) {
-            let second = second.min(latest);
-            if second < self.since {
-                continue;
-            }
-            self.sum.add(&part);
-            if self.kept_s > 0 {
-                self.recent.entry(second).or_default().merge(part);
-            }
+            self.add(second.min(latest), part);
+        }
+    }
+
+    /// Adds iterations that were dropped in a second.
+    pub(super) fn apply_dropped(&mut self, second: u32, dropped: u64) {
+        if dropped > 0 {
+            self.add(second, Part { dropped, ..Part::default() });
+        }
+    }
+
+    /// Takes note of how many users ran in a second.
+    pub(super) fn observe_users(&mut self, second: u32, users: u64) {
+        self.add(second, Part { users: Some(users), ..Part::default() });
+    }
+
+    fn add(&mut self, second: u32, part: Part) {
+        if second < self.since {
+            return;
+        }
+        self.sum.add(&part);
+        if self.kept_s > 0 {
+            self.recent.entry(second).or_default().merge(part);
         }
         while self.recent.len() > self.kept_s as usize {
             self.recent.pop_first();
         }
+    }
+}
+
+/// What is watched in a run. Who looks at the same requests from the same second on shares a watch.
+#[derive(Clone, Debug, Default)]
+pub struct Watches(Vec<Watch>);
+
+/// A watch among others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WatchId(usize);
+
+impl Watches {
+    /// Watches what [`Watch::new`] says.
+    pub fn add(&mut self, name: Option<&str>, since: u32, kept_s: u32) -> WatchId {
+        let same = |watch: &Watch| watch.name.as_deref() == name && watch.since == since;
+        let index = self.0.iter().position(same).unwrap_or_else(|| {
+            self.0.push(Watch::new(name, since, kept_s));
+            self.0.len() - 1
+        });
+        self.0[index].kept_s = self.0[index].kept_s.max(kept_s);
+        WatchId(index)
+    }
+
+    /// One of them.
+    ///
+    /// # Panics
+    /// If `id` is not of these watches.
+    pub fn get(&self, id: WatchId) -> &Watch {
+        &self.0[id.0]
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Watch> {
+        self.0.iter_mut()
     }
 }
 
@@ -158,7 +219,7 @@ fn parts(entry: &EntryDelta) -> Vec<(u32, Part)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::{Recorder, RunStats, Sample, StatsDelta};
+    use crate::stats::{Iterations, Recorder, RunStats, Sample, StatsDelta};
     use crate::time::RunTime;
 
     /// A request on `name` that ends in `second` after `millis`.
@@ -169,10 +230,16 @@ mod tests {
         recorder.record(entry, &Sample { intended: start, start, end, response_length: 1, failure: None });
     }
 
-    fn watched(watch: Watch, deltas: &[StatsDelta]) -> RunStats {
-        let mut stats = RunStats::watched(vec![watch]);
+    fn watching(name: Option<&str>, since: u32, kept_s: u32) -> (RunStats, WatchId) {
+        let mut watches = Watches::default();
+        let id = watches.add(name, since, kept_s);
+        (RunStats::watched(watches), id)
+    }
+
+    fn watched(name: Option<&str>, since: u32, kept_s: u32, deltas: &[StatsDelta]) -> (RunStats, WatchId) {
+        let (mut stats, id) = watching(name, since, kept_s);
         deltas.iter().for_each(|delta| stats.apply("w", delta, RunTime::from_secs(1_000)));
-        stats
+        (stats, id)
     }
 
     fn seconds(names: &[&str], seconds: std::ops::Range<u64>) -> Vec<StatsDelta> {
@@ -187,18 +254,18 @@ mod tests {
     #[test]
     fn only_what_is_watched_counts() {
         let deltas = seconds(&["/a", "/b"], 0..20);
-        let stats = watched(Watch::new(Some("/a"), 5, 0), &deltas);
-        let sum = stats.watches()[0].sum();
+        let (stats, id) = watched(Some("/a"), 5, 0, &deltas);
+        let sum = stats.watches().get(id).sum();
         assert_eq!((sum.requests, sum.min_us(), sum.max_us()), (15, Some(60_031), Some(200_063)));
         assert_eq!(sum.mean_us(), Some(130_000.0));
-        let stats = watched(Watch::new(None, 0, 0), &deltas);
-        assert_eq!(stats.watches()[0].sum().requests, 40);
+        let (stats, id) = watched(None, 0, 0, &deltas);
+        assert_eq!(stats.watches().get(id).sum().requests, 40);
     }
 
     #[test]
     fn the_last_seconds_are_kept_apart() {
-        let stats = watched(Watch::new(None, 0, 10), &seconds(&["/"], 0..60));
-        let watch = &stats.watches()[0];
+        let (stats, id) = watched(None, 0, 10, &seconds(&["/"], 0..60));
+        let watch = stats.watches().get(id);
         let times = |from, to| {
             let figures = watch.between(from, to);
             (figures.requests, figures.percentile_us(0.5).map(|time_us| time_us / 1_000))
@@ -209,7 +276,7 @@ mod tests {
         assert_eq!(watch.sum().requests, 60);
         let mut emptied = stats.clone();
         emptied.reset();
-        assert_eq!(emptied.watches()[0].sum().requests, 0);
+        assert_eq!(emptied.watches().get(id).sum().requests, 0);
     }
 
     #[test]
@@ -218,17 +285,43 @@ mod tests {
         for second in 0..4 {
             (0..100).for_each(|_| request(&mut recorder, "/", second, 20));
         }
-        let stats = watched(Watch::new(None, 2, 10), &[recorder.take()]);
-        let figures = stats.watches()[0].between(2, 4);
-        assert_eq!(figures, *stats.watches()[0].sum());
+        let (stats, id) = watched(None, 2, 10, &[recorder.take()]);
+        let figures = stats.watches().get(id).between(2, 4);
+        assert_eq!(figures, *stats.watches().get(id).sum());
         assert_eq!((figures.requests, figures.response_times.count()), (200, 200));
         assert_eq!(figures.mean_us(), Some(20_000.0));
     }
 
     #[test]
     fn no_clock_runs_ahead() {
-        let mut stats = RunStats::watched(vec![Watch::new(None, 0, 10)]);
+        let (mut stats, id) = watching(None, 0, 10);
         seconds(&["/"], 7..8).iter().for_each(|delta| stats.apply("w", delta, RunTime::from_secs(3)));
-        assert_eq!(stats.watches()[0].between(3, 4).requests, 1);
+        assert_eq!(stats.watches().get(id).between(3, 4).requests, 1);
+    }
+
+    #[test]
+    fn users_and_dropped_iterations_are_of_their_seconds() {
+        let (mut stats, id) = watching(None, 35, 10);
+        for second in 30..40 {
+            let at = RunTime::from_secs(second);
+            let mut recorder = Recorder::default();
+            recorder.count_iterations(at, Iterations { dropped: 1, ..Iterations::default() });
+            stats.apply("w", &recorder.take(), at);
+            stats.observe_users(at, second, 50);
+        }
+        let watch = stats.watches().get(id);
+        assert_eq!((watch.sum().dropped, watch.sum().users), (5, Some(39)));
+        let figures = watch.between(36, 38);
+        assert_eq!((figures.dropped, figures.users, figures.requests), (2, Some(37), 0));
+    }
+
+    #[test]
+    fn who_looks_at_the_same_shares_a_watch() {
+        let mut watches = Watches::default();
+        let first = watches.add(None, 5, 10);
+        assert_eq!(watches.add(None, 5, 30), first);
+        assert_eq!(watches.get(first).kept_s, 30, "for the longest look back");
+        assert_ne!(watches.add(Some("/"), 5, 10), first);
+        assert_ne!(watches.add(None, 6, 10), first);
     }
 }

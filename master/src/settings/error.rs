@@ -1,5 +1,6 @@
 //! What may be wrong with what was typed.
 
+use sentinel_common::criteria::MAX_CRITERIA;
 use sentinel_common::load::BadLoad;
 use sentinel_common::scenario::{HostError, SelectionError};
 use sentinel_common::verdict::exit_code;
@@ -49,6 +50,9 @@ pub enum UsageError {
     /// The scenario cannot be used.
     #[error(transparent)]
     Scenario(#[from] BadScenario),
+    /// More criteria than anybody follows.
+    #[error("there are {0} criteria, at most {MAX_CRITERIA} can be followed; leave some out")]
+    TooManyCriteria(usize),
     /// Options about files do not fit together.
     #[error("{0}")]
     Outputs(String),

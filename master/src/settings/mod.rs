@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sentinel_common::coordinator::{Autostart, RunSpec};
+use sentinel_common::criteria::MAX_CRITERIA;
 use sentinel_common::delivered::DELIVERED_FLOOR;
 use sentinel_common::dispatch::{ClassSpec, fixed_users};
 use sentinel_common::ids::RunId;
@@ -73,6 +74,11 @@ pub struct Output {
 }
 
 impl Settings {
+    /// Whether anybody looks at the run while it goes on.
+    pub fn is_followed(&self) -> bool {
+        self.output.periodic || self.files.csv.is_some()
+    }
+
     /// Finds out what `args` mean. `run` and `seed` identify the run that will come of it, unless `args` name a seed.
     /// `demo_host` is where the demo's target listens, if there is one.
     ///
@@ -99,6 +105,9 @@ impl Settings {
         let own_workers = usize::from(args.demo && has_text);
         let local_workers = local_workers(args).unwrap_or(own_workers);
         let expect_workers = args.expect_workers.map_or(local_workers.max(1), usize::from);
+        if criteria.len() > MAX_CRITERIA {
+            return Err(UsageError::TooManyCriteria(criteria.len()));
+        }
         let spec = RunSpec {
             id: run,
             classes,

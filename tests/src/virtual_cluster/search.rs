@@ -45,7 +45,7 @@ pub async fn search(scenario: &str, options: &str, target: &VirtualTarget, worke
     }
     let (_commands, obeyed) = mpsc::channel(2);
     let policy = policy(&settings);
-    let mut control = Control::new(policy, settings, hub, events, obeyed, |_: &Report| (), || ());
+    let mut control = Control::new(policy, settings, hub, events, obeyed, None::<fn(&Report)>, || ());
     let search = conduct(&mut control, &plan, |_| ()).await;
     for (_shutdown, session) in sessions {
         session.await.expect("no worker panics");
