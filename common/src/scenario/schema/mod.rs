@@ -3,8 +3,16 @@
 //! It follows the readers in this module's siblings by hand, because they report more than a schema can; tests hold the
 //! two together. Draft 7, which is what the language servers for YAML understand best.
 
-use serde_json::{Map, Value as Json, json};
+mod shape;
+mod words;
 
+use serde_json::{Value as Json, json};
+
+use self::shape::shape;
+use self::words::{
+    at_least_one, at_least_one_item, boolean, integer, list_or_one, mapping, named, number, object, refers,
+    text, verb,
+};
 use super::method::Method;
 
 /// The schema as a JSON document.
@@ -360,84 +368,6 @@ fn source() -> Json {
     )
 }
 
-fn shape() -> Json {
-    let stage = mapping(
-        "A stage.",
-        &["duration", "users"],
-        [
-            ("duration", refers("duration")),
-            ("users", integer("Users at its end.", 0)),
-            ("spawn_rate", number("Users per second. Default: in a line over the whole stage.", 0)),
-            ("user_classes", json!({ "type": "array", "items": { "type": "string" } })),
-        ],
-    );
-    let users = |what: &str| integer(what, 0);
-    let rate = || number("Users per second.", 0);
-    mapping(
-        "The number of users over time.",
-        &[],
-        [
-            ("stages", json!({ "type": "array", "minItems": 1, "items": stage })),
-            (
-                "ramp",
-                mapping(
-                    "A line.",
-                    &["to", "duration"],
-                    [
-                        ("from", users("Users at its start. Default 0.")),
-                        ("to", users("Users at its end.")),
-                        ("duration", refers("duration")),
-                        ("hold", refers("duration")),
-                    ],
-                ),
-            ),
-            (
-                "steps",
-                mapping(
-                    "Stairs.",
-                    &["step", "every", "to"],
-                    [
-                        ("from", users("Users at the start.")),
-                        ("step", users("Users added at each step.")),
-                        ("every", refers("duration")),
-                        ("to", users("Users at the top.")),
-                        ("spawn_rate", rate()),
-                    ],
-                ),
-            ),
-            (
-                "spike",
-                mapping(
-                    "A spike.",
-                    &["base", "peak", "at", "duration", "run_time"],
-                    [
-                        ("base", users("Users before and after.")),
-                        ("peak", users("Users in it.")),
-                        ("at", refers("duration")),
-                        ("duration", refers("duration")),
-                        ("run_time", refers("duration")),
-                        ("spawn_rate", rate()),
-                    ],
-                ),
-            ),
-            (
-                "sine",
-                mapping(
-                    "A wave.",
-                    &["min", "max", "period", "run_time"],
-                    [
-                        ("min", users("The fewest users.")),
-                        ("max", users("The most users.")),
-                        ("period", refers("duration")),
-                        ("run_time", refers("duration")),
-                    ],
-                ),
-            ),
-            ("tick", text("An expression of run_time and users, as Locust's LoadTestShape.tick.")),
-        ],
-    )
-}
-
 fn arrivals() -> Json {
     let stage = mapping(
         "A stage: in a line to this rate.",
@@ -508,78 +438,4 @@ fn tasks() -> Json {
 
 fn steps(description: &str) -> Json {
     json!({ "type": "array", "items": refers("step"), "description": description })
-}
-
-fn refers(name: &str) -> Json {
-    json!({ "$ref": format!("#/definitions/{name}") })
-}
-
-fn text(description: &str) -> Json {
-    json!({ "type": "string", "description": description })
-}
-
-fn boolean(description: &str) -> Json {
-    json!({ "type": "boolean", "description": description })
-}
-
-fn integer(description: &str, least: u32) -> Json {
-    json!({ "type": "integer", "minimum": least, "description": description })
-}
-
-fn number(description: &str, least: u32) -> Json {
-    json!({ "type": "number", "minimum": least, "description": description })
-}
-
-fn list_or_one(item: Json) -> Json {
-    let mut list = json!({ "type": "array" });
-    list["items"] = item.clone();
-    Json::Object(object([("anyOf", Json::Array(vec![item, list]))]))
-}
-
-/// A mapping from any names to values of one kind.
-fn named(description: &str, value: Json) -> Json {
-    let mut mapping = json!({ "type": "object", "description": description });
-    mapping["additionalProperties"] = value;
-    mapping
-}
-
-fn at_least_one(mut mapping: Json) -> Json {
-    mapping["minProperties"] = json!(1);
-    mapping
-}
-
-fn at_least_one_item(mut list: Json) -> Json {
-    list["minItems"] = json!(1);
-    list
-}
-
-fn object<'k>(properties: impl IntoIterator<Item = (&'k str, Json)>) -> Map<String, Json> {
-    properties.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
-}
-
-/// A mapping with these keys only.
-fn mapping<'k>(
-    description: &str,
-    required: &[&str],
-    properties: impl IntoIterator<Item = (&'k str, Json)>,
-) -> Json {
-    json!({
-        "description": description,
-        "type": "object",
-        "properties": object(properties),
-        "required": required,
-        "additionalProperties": false,
-    })
-}
-
-/// A step with this verb.
-fn verb<'k>(
-    verb: &'k str,
-    description: &str,
-    value: Json,
-    beside: &[&'k str],
-    others: impl IntoIterator<Item = (&'k str, Json)>,
-) -> Json {
-    let required: Vec<&str> = [verb].into_iter().chain(beside.iter().copied()).collect();
-    mapping(description, &required, [(verb, value)].into_iter().chain(others))
 }
