@@ -2,18 +2,17 @@
 
 use sentinel_common::report::{Report, SecondRow};
 use sentinel_common::timeline::{Event, EventKind};
-use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::super::top::cut;
 use super::super::verdict::notable;
+use super::drawing::{Chart, Drawing, Line, Mark, Shade};
 
 /// How many events are marked, and how many stretches shaded.
 const MAX_MARKS: usize = 100;
 /// How many characters of an event's text its mark says.
 const MAX_CHARS: usize = 120;
 
-/// A line in a chart. Colours are those of the page's style sheet, by name.
+/// A line in a chart.
 struct Series {
     name: &'static str,
     color: &'static str,
@@ -22,7 +21,7 @@ struct Series {
 }
 
 /// A chart over the time of the run.
-struct Chart {
+struct Plan {
     id: &'static str,
     title: &'static str,
     unit: &'static str,
@@ -30,85 +29,52 @@ struct Chart {
 }
 
 #[rustfmt::skip]
-const CHARTS: &[Chart] = &[
-    Chart { id: "chart-rates", title: "Requests per second", unit: "per second", series: &[
+const CHARTS: &[Plan] = &[
+    Plan { id: "chart-rates", title: "Requests per second", unit: "per second", series: &[
         Series { name: "requests", color: "blue", dashed: false, value: |it| per_second(it, it.requests) },
         Series { name: "failures", color: "red", dashed: false, value: |it| per_second(it, it.failures) },
     ] },
-    Chart { id: "chart-times", title: "Response times", unit: "ms", series: &[
+    Plan { id: "chart-times", title: "Response times", unit: "ms", series: &[
         Series { name: "p50", color: "green", dashed: false, value: |it| ms(it.p50_us) },
         Series { name: "p95", color: "orange", dashed: false, value: |it| ms(it.p95_us) },
         Series { name: "p99", color: "violet", dashed: false, value: |it| ms(it.p99_us) },
     ] },
-    Chart { id: "chart-users", title: "Users", unit: "users", series: &[
+    Plan { id: "chart-users", title: "Users", unit: "users", series: &[
         Series { name: "planned", color: "gray", dashed: true, value: |it| it.planned_users },
         Series { name: "running", color: "blue", dashed: false, value: |it| it.users },
     ] },
-    Chart { id: "chart-iterations", title: "Iterations, planned and delivered", unit: "per second", series: &[
+    Plan { id: "chart-iterations", title: "Iterations, planned and delivered", unit: "per second", series: &[
         Series { name: "planned", color: "gray", dashed: true, value: |it| per_second(it, it.planned) },
         Series { name: "started", color: "blue", dashed: false, value: |it| per_second(it, it.started) },
         Series { name: "started late", color: "orange", dashed: false, value: |it| per_second(it, it.late) },
         Series { name: "dropped", color: "red", dashed: false, value: |it| per_second(it, it.dropped) },
     ] },
-    Chart { id: "chart-saturation", title: "Workers at their limits", unit: "workers", series: &[
+    Plan { id: "chart-saturation", title: "Workers at their limits", unit: "workers", series: &[
         Series { name: "saturated", color: "orange", dashed: false, value: |it| Some(it.saturated_workers as f64) },
     ] },
 ];
 
-/// A stretch of the run to be shaded.
-#[derive(Serialize)]
-struct Shade {
-    from: f64,
-    to: f64,
-}
-
-/// An event in a chart.
-#[derive(Serialize)]
-struct Mark {
-    x: f64,
-    text: String,
-    color: &'static str,
-}
-
-/// A chart's place in the page.
-#[derive(Serialize)]
-pub(super) struct Place {
-    id: &'static str,
-    title: &'static str,
-}
-
-/// The places that the page must have for the charts.
-pub(super) fn places() -> Vec<Place> {
-    CHARTS.iter().map(|chart| Place { id: chart.id, title: chart.title }).collect()
-}
-
-/// What the script draws.
-pub(super) fn data(report: &Report) -> Value {
+/// The run over time.
+pub(super) fn drawing(report: &Report) -> Drawing {
     let (unit, length_s) = unit_of(report);
     let x = |second: f64| (second / length_s * 1e4).round() / 1e4;
     let seconds = whole_seconds(report);
-    let charts: Vec<Value> = CHARTS.iter().map(|chart| chart.data(seconds)).collect();
-    json!({
-        "unit": unit,
-        "x": seconds.iter().map(|second| x(f64::from(second.start))).collect::<Vec<_>>(),
-        "charts": charts,
-        "undelivered": shades(report, x),
-        "events": marks(report, x),
-    })
+    Drawing {
+        unit,
+        x: seconds.iter().map(|second| x(f64::from(second.start))).collect(),
+        charts: CHARTS.iter().map(|plan| plan.draw(seconds)).collect(),
+        undelivered: shades(report, x),
+        events: marks(report, x),
+    }
 }
 
-impl Chart {
-    fn data(&self, seconds: &[SecondRow]) -> Value {
-        let series = self.series.iter().map(|series| {
-            let rounded = |second| (series.value)(second).map(|value: f64| (value * 1e3).round() / 1e3);
-            json!({
-                "name": series.name,
-                "color": series.color,
-                "dashed": series.dashed,
-                "y": seconds.iter().map(rounded).collect::<Vec<_>>(),
-            })
-        });
-        json!({ "id": self.id, "unit": self.unit, "series": series.collect::<Vec<_>>() })
+impl Plan {
+    fn draw(&self, seconds: &[SecondRow]) -> Chart {
+        let line = |series: &Series| {
+            Line::new(series.name, series.color, series.dashed, seconds.iter().map(series.value))
+        };
+        let series = self.series.iter().map(line).collect();
+        Chart { id: self.id, title: self.title, unit: self.unit, series }
     }
 }
 

@@ -2,29 +2,31 @@
 //!
 //! ```text
 //! report ──► tables, charts ──► report.html (minijinja, which escapes) ──► page
-//!                                └ report.css, report.js, and the library that draws
+//!                                └ frame.html, report.css, report.js, and the library that draws
 //! ```
 //!
 //! Texts from outside are escaped by the template, and the data of the charts are JSON without `<`. Everything that a
 //! run can make long has a bound: beside its library a page stays below two megabytes.
 
 mod charts;
+mod drawing;
+mod frame;
 mod tables;
 
-use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment as Templates};
 use sentinel_common::report::Report;
 use serde::Serialize;
 
-use self::tables::{Table, ms};
+pub(super) use self::drawing::{Chart, Drawing, Line};
+pub(super) use self::frame::{Frame, Labelled, render};
+pub(super) use self::tables::Table;
+
+use self::tables::ms;
 use super::python::utc;
 use super::secrets::without_userinfo;
 use super::top::cut;
 use super::verdict::{facts, grouped};
 
 const TEMPLATE: &str = include_str!("report.html");
-pub(super) const STYLE: &str = include_str!("report.css");
-pub(super) const SCRIPT: &str = include_str!("report.js");
 
 /// How many reasons for a verdict are shown.
 const MAX_REASONS: usize = 50;
@@ -48,29 +50,13 @@ pub struct Environment {
     pub scenario: Option<String>,
 }
 
-/// A figure or fact with its label.
-#[derive(Serialize)]
-struct Labelled {
-    label: String,
-    value: String,
-}
-
-impl Labelled {
-    fn new(label: &str, value: impl Into<String>) -> Self {
-        Self { label: label.to_owned(), value: cut(&value.into(), MAX_CHARS) }
-    }
-}
-
 /// What the template shows.
 #[derive(Serialize)]
 struct Page<'a> {
-    title: String,
-    verdict: &'static str,
-    subtitle: String,
-    reasons: Vec<String>,
+    #[serde(flatten)]
+    frame: Frame,
     notes: Vec<String>,
     figures: Vec<Labelled>,
-    charts: Vec<charts::Place>,
     criteria: Table,
     requests: Table,
     failures: Table,
@@ -78,31 +64,27 @@ struct Page<'a> {
     delivery: Table,
     workers: Table,
     events: Table,
-    environment: Vec<Labelled>,
     scenario_name: &'a str,
     scenario: Option<String>,
-    css: &'static str,
-    script: &'static str,
-    library: String,
-    data: String,
 }
 
 /// The page about a run that is over.
 pub fn report_page(report: &Report, environment: &Environment) -> String {
-    let mut templates = Templates::new();
-    templates.set_auto_escape_callback(|_| AutoEscape::Html);
     let profile = report.profile.as_ref().map(|profile| format!(" ({profile})")).unwrap_or_default();
-    let reasons = report.ruling.reasons.iter().take(MAX_REASONS).map(|reason| cut(reason, MAX_CHARS));
     let scenario =
         environment.scenario.as_deref().map(|text| cut(&without_userinfo(text), MAX_SCENARIO_CHARS));
+    let frame = Frame::new(
+        report.ruling.verdict.as_str(),
+        &format!("{}{profile}", report.scenario),
+        &subtitle(report),
+        &report.ruling.reasons,
+        &charts::drawing(report),
+        facts_of(report, environment),
+    );
     let page = Page {
-        title: cut(&format!("{}{profile}", report.scenario), MAX_CHARS),
-        verdict: report.ruling.verdict.as_str(),
-        subtitle: subtitle(report),
-        reasons: reasons.collect(),
+        frame,
         notes: report.notes.iter().take(MAX_REASONS).map(|note| cut(note, MAX_CHARS)).collect(),
         figures: figures(report),
-        charts: charts::places(),
         criteria: tables::criteria(report),
         requests: tables::requests(report),
         failures: tables::failures(report),
@@ -110,22 +92,17 @@ pub fn report_page(report: &Report, environment: &Environment) -> String {
         delivery: tables::delivery(report),
         workers: tables::workers(report),
         events: tables::events(report),
-        environment: facts_of(report, environment),
         scenario_name: &report.scenario,
         scenario,
-        css: STYLE,
-        script: SCRIPT,
-        library: library(),
-        data: script_data(&charts::data(report)),
     };
-    templates.render_str(TEMPLATE, Serde(&page)).expect("the template is ours, and memory takes everything")
+    render(TEMPLATE, &page)
 }
 
 fn subtitle(report: &Report) -> String {
     let began = utc(report.started_at_unix_us).replace('T', " ").replace('Z', " UTC");
     let target =
         report.host.as_deref().map_or("several hosts".to_owned(), |host| without_userinfo(host).into_owned());
-    cut(&format!("{began}, {} long, against {target}", report.clock), MAX_CHARS)
+    format!("{began}, {} long, against {target}", report.clock)
 }
 
 fn figures(report: &Report) -> Vec<Labelled> {
@@ -164,18 +141,6 @@ fn facts_of(report: &Report, environment: &Environment) -> Vec<Labelled> {
     ]);
     list.extend(environment.seed.map(|seed| Labelled::new("Seed", seed.to_string())));
     list
-}
-
-/// JSON that can stand in a script element: nothing in it ends the element or begins a comment.
-pub(super) fn script_data(data: &serde_json::Value) -> String {
-    data.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
-}
-
-/// The library that draws the charts, as a script element. What comes with it for formulas is left out.
-pub(super) fn library() -> String {
-    const END: &str = "</script>";
-    let sources = plotly::Plot::offline_js_sources();
-    sources.split_once(END).map_or(String::new(), |(library, _)| format!("{library}{END}"))
 }
 
 #[cfg(test)]

@@ -21,11 +21,23 @@ const MAX_TRACEBACK_CHARS: usize = 1_500;
 
 /// A table as the template wants it: text and nothing else.
 #[derive(Serialize)]
-pub(super) struct Table {
+pub(in crate::view) struct Table {
     columns: Vec<Column>,
     rows: Vec<Line>,
     foot: Option<Vec<String>>,
     note: Option<String>,
+}
+
+impl Table {
+    /// A table of these columns, each with whether it holds numbers.
+    pub(in crate::view) fn new(names: &[(&'static str, bool)], rows: Vec<Vec<String>>) -> Self {
+        Self {
+            columns: columns(names.iter().copied()),
+            rows: rows.into_iter().map(plain).collect(),
+            foot: None,
+            note: None,
+        }
+    }
 }
 
 #[derive(Serialize)]

@@ -3,6 +3,7 @@ use sentinel_common::time::RunTime;
 use sentinel_common::timeline::EventKind;
 
 use super::super::sample;
+use super::frame::library;
 use super::*;
 
 /// What an attacker would call a request.
@@ -110,7 +111,7 @@ fn charts_have_every_second_and_every_event() {
     report.timeline.push(RunTime::ZERO, ramp(50));
     report.timeline.push(RunTime::from_secs(20), ramp(70));
     report.timeline.push(RunTime::from_secs(30), EventKind::WorkerJoined { worker: sample::worker("w") });
-    let data = charts::data(&report);
+    let data = serde_json::to_value(charts::drawing(&report)).unwrap();
     assert_eq!(data["x"].as_array().unwrap().len(), 60);
     for chart in data["charts"].as_array().unwrap() {
         for series in chart["series"].as_array().unwrap() {
