@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 use sentinel_common::criteria::Criterion;
 use sentinel_common::delivered::parse_floor;
 use sentinel_common::dispatch::MAX_USERS;
@@ -361,6 +361,14 @@ pub struct Args {
     pub about: About,
 }
 
+/// The first word of a command line that searches for the highest load.
+pub const SEARCH: &str = "search";
+
+/// All that the program understands, for those who complete or describe command lines.
+pub fn program() -> clap::Command {
+    Args::command().subcommand(SearchArgs::command().name(SEARCH))
+}
+
 /// What stands below the options of a search.
 const AFTER_SEARCH_HELP: &str = "\
 Exit codes: 0 a load was found, 1 interrupted or no workers, 2 bad usage, 3 even the lowest load does not meet a \
@@ -422,8 +430,6 @@ pub struct SearchArgs {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use sentinel_common::verdict::exit_code;
 use sentinel_master::Work;
-use sentinel_master::cli::{Args, SearchArgs};
+use sentinel_master::cli::{self, Args, SEARCH, SearchArgs};
 use sentinel_master::control::Command;
 use sentinel_master::terminal::Terminal;
 use sentinel_worker::options::stranger::OF_THE_WORKER;
@@ -15,9 +15,6 @@ use tokio::sync::mpsc;
 
 /// Commands that may wait for the master.
 const COMMAND_QUEUE: usize = 4;
-
-/// The first word of a command line that searches for the highest load.
-const SEARCH: &str = "search";
 
 fn main() -> ExitCode {
     let mut words: Vec<_> = std::env::args_os().collect();
@@ -34,7 +31,7 @@ fn begin<W: Work>(words: &[OsString]) -> ExitCode {
         Ok(said) => said,
         Err(answer) => return options::answer(&answer),
     };
-    if let Some(code) = said.args.args().about.answer::<W>() {
+    if let Some(code) = said.args.args().about.answer(cli::program()) {
         return code;
     }
     match start(said) {

@@ -28,6 +28,18 @@ fn the_schema_is_printed_as_json() {
 }
 
 #[test]
+fn the_program_tells_of_all_that_it_understands() {
+    for words in [&["--completions", "bash"][..], &["search", "--completions", "bash"]] {
+        let completions = answer(words);
+        for expected in ["sentinel-master", "--min-delivered", "search", "--step-time"] {
+            assert!(completions.contains(expected), "{words:?}: no {expected:?} in {completions}");
+        }
+    }
+    let page = answer(&["--man-page"]);
+    assert!(page.starts_with(".ie") && page.contains("search") && page.contains("\\-\\-users"), "{page}");
+}
+
+#[test]
 fn classes_and_ratios_are_printed_as_locust_prints_them() {
     let list = answer(&["-f", "login.yaml", "--list"]);
     assert_eq!(list, "Available Users:\n    AppUser\n    WebUser\n");

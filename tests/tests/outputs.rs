@@ -212,6 +212,23 @@ fn a_disk_that_takes_no_more_costs_its_files_and_nothing_else() {
 }
 
 #[test]
+fn without_a_run_no_file_of_an_earlier_one_is_left() {
+    let stage = Stage::new(CLEAN);
+    for name in ["junit.xml", "report.html"] {
+        fs::write(stage.path(name), "of an earlier run").expect("there is room for a file");
+    }
+    let args = ["--headless", "--master-bind-host", "127.0.0.1", "--master-bind-port", "0"];
+    let none = ["-H", "http://127.0.0.1:9", "--expect-workers-max-wait", "1"];
+    let files = ["--junit", "junit.xml", "--html", "report.html"];
+    let args = [&args[..], &none, &files].concat();
+    let exit = Process::start_in(stage.folder.path(), Program::Master, &args).wait();
+    assert_eq!(exit.code, Some(1), "{}", exit.stderr);
+    for name in ["junit.xml", "report.html"] {
+        assert!(!stage.path(name).exists(), "{name} is of an earlier run");
+    }
+}
+
+#[test]
 fn a_step_of_github_actions_has_the_summary_added() {
     let stage = Stage::new(CLEAN);
     let path = stage.path("step.md");

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use clap::CommandFactory as _;
 use sentinel_common::member::Exit;
 use sentinel_common::verdict::exit_code;
 use sentinel_worker::cli::{Args, exit_code_of};
@@ -15,7 +16,7 @@ fn main() -> ExitCode {
         Ok(said) => said,
         Err(answer) => return options::answer(&answer),
     };
-    if let Some(code) = said.args.about.answer::<Args>() {
+    if let Some(code) = said.args.about.answer(Args::command()) {
         return code;
     }
     match start(said) {

@@ -70,7 +70,7 @@ impl Outputs {
         }
     }
 
-    /// Writes everything about a run that is over; `None` if there was no run. Takes as long as the disk takes. Returns
+    /// Writes everything about a run that is over; if there was none, files of an earlier one are removed. Takes as long as the disk takes. Returns
     /// whether all files are what they should be; what is not was told.
     #[must_use]
     pub fn finish(self, report: Option<&Report>) -> bool {
@@ -81,7 +81,10 @@ impl Outputs {
                 csv.are_complete()
             });
         }
-        let Some(report) = report else { return complete };
+        let Some(report) = report else {
+            self.at_the_end.iter().for_each(Place::clear);
+            return complete;
+        };
         for mut place in self.at_the_end {
             place.write(&content(place.kind(), report, &self.environment));
             complete &= place.is_complete();

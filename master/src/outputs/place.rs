@@ -140,6 +140,20 @@ impl Place {
         self.put(bytes).map_err(|source| OutputError::Refused { option, path, source })
     }
 
+    /// Removes what an earlier run left: nobody shall take it for what this one did.
+    pub(super) fn clear(&self) {
+        if !self.is_special
+            && let Err(error) = fs::remove_file(&self.path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(
+                "{} {} is of an earlier run and cannot be removed: {error}",
+                self.kind,
+                self.named.display()
+            );
+        }
+    }
+
     /// Puts `bytes` in the place of what the file held. Readers see the one or the other. Trouble is told once.
     pub(super) fn write(&mut self, bytes: &[u8]) {
         let written = self.put(bytes);

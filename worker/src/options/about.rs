@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::{ArgAction, Args, CommandFactory};
+use clap::{ArgAction, Args, Command};
 use clap_complete::Shell;
 use sentinel_common::verdict::exit_code;
 
@@ -28,16 +28,15 @@ pub struct About {
 }
 
 impl About {
-    /// Answers a question about the program `P`, if one is asked; returns the exit code.
-    pub fn answer<P: CommandFactory>(&self) -> Option<ExitCode> {
+    /// Answers a question about the program, if one is asked; returns the exit code.
+    pub fn answer(&self, mut command: Command) -> Option<ExitCode> {
         let mut text = Vec::new();
         if let Some(shell) = self.completions {
-            let mut command = P::command();
             let name = command.get_name().to_owned();
             clap_complete::generate(shell, &mut command, name, &mut text);
         } else if self.man_page {
             // Nothing goes wrong with a buffer in memory.
-            let _ = clap_mangen::Man::new(P::command()).render(&mut text);
+            let _ = clap_mangen::Man::new(command).render(&mut text);
         } else {
             return None;
         }
