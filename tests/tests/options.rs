@@ -256,6 +256,15 @@ fn keys_may_be_letters_and_beginnings() {
 }
 
 #[test]
+fn a_beginning_of_several_options_is_told_with_all_of_them() {
+    let refused = |words: &[&str]| Scene::new().words(words).read::<MasterArgs>(OF_THE_WORKER).unwrap_err();
+    let said = refused(&["--exp", "3"]);
+    assert!(said.contains("--exp could match --expect-workers, --expect-workers-max-wait"), "{said}");
+    assert!(!said.contains("slaves"), "{said}");
+    assert!(refused(&["--exxxp"]).contains("unexpected argument"));
+}
+
+#[test]
 fn mistakes_are_told_with_their_place() {
     let check = |scene: Scene, expected: &str| {
         let said = scene.refused::<MasterArgs>(OF_THE_WORKER);

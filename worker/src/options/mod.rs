@@ -25,7 +25,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, Error, Id, Parser};
 use sentinel_common::suggest::nearest;
@@ -62,7 +62,8 @@ pub fn read<A: Parser>(
     strangers: &[Stranger],
 ) -> Result<Said<A>, Error> {
     let reader = Reader::new(A::command(), strangers);
-    let typed = reader.command.clone().try_get_matches_from(words)?;
+    let typed = reader.command.clone().try_get_matches_from(words);
+    let typed = typed.map_err(|error| reader.told_apart(error))?;
     let mut sayings = Sayings::default();
     for id in ids_said(&typed) {
         sayings.settled.push(id);
@@ -232,6 +233,23 @@ impl<'a> Reader<'a> {
         let text = text.strip_prefix("error: ").unwrap_or(&text);
         let first = text.split("\n\n").next().unwrap_or(text);
         Err(Mistake::new(place, first))
+    }
+
+    /// Says so if what clap does not know is the beginning of several options; clap names one of them.
+    fn told_apart(&self, error: Error) -> Error {
+        let unknown = match (error.kind(), error.get(ContextKind::InvalidArg)) {
+            (ErrorKind::UnknownArgument, Some(ContextValue::String(word))) => word.as_str(),
+            _ => return error,
+        };
+        let visible = self.command.get_arguments().filter(|arg| !arg.is_hide_set());
+        let longs = visible.filter_map(Arg::get_long).map(|long| format!("--{long}"));
+        let meant: Vec<String> =
+            longs.filter(|long| unknown.len() > 2 && long.starts_with(unknown)).collect();
+        if meant.len() < 2 {
+            return error;
+        }
+        let text = format!("ambiguous option: {unknown} could match {}", meant.join(", "));
+        self.command.clone().error(ErrorKind::UnknownArgument, text)
     }
 
     fn refuse(&self, mistake: &Mistake) -> Error {
