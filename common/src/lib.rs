@@ -47,6 +47,7 @@ pub mod coordinator;
 pub mod criteria;
 pub mod delivered;
 pub mod dispatch;
+pub mod figures;
 pub mod files;
 pub mod guest;
 pub mod http;

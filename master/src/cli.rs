@@ -9,7 +9,7 @@ use sentinel_common::delivered::parse_floor;
 use sentinel_common::dispatch::MAX_USERS;
 use sentinel_common::search::{Level, MAX_REPEAT, MAX_STEPS};
 use sentinel_common::timespan::parse_timespan;
-use sentinel_worker::logging::LogLevel;
+use sentinel_worker::logging::LogOptions;
 use sentinel_worker::options::About;
 
 /// What stands below the options.
@@ -333,28 +333,9 @@ pub struct Args {
     )]
     pub exit_code_on_error: Option<i64>,
 
-    /// DEBUG, INFO, WARNING, ERROR or CRITICAL
-    #[arg(
-        short = 'L',
-        long,
-        value_name = "LEVEL",
-        env = "LOCUST_LOGLEVEL",
-        default_value = "INFO",
-        help_heading = "Logging"
-    )]
-    pub loglevel: LogLevel,
-
-    /// Write the log to this file instead of standard error; tables still go there
-    #[arg(long, value_name = "FILE", env = "LOCUST_LOGFILE", help_heading = "Logging")]
-    pub logfile: Option<PathBuf>,
-
-    /// Write no log and no tables
-    #[arg(long, env = "LOCUST_SKIP_LOG_SETUP", help_heading = "Logging")]
-    pub skip_log_setup: bool,
-
-    /// Send traces and metrics by OpenTelemetry; not available yet
-    #[arg(long, env = "LOCUST_ENABLE_OPENTELEMETRY", help_heading = "Logging")]
-    pub otel: bool,
+    /// Its log.
+    #[command(flatten)]
+    pub log: LogOptions,
 
     /// Questions about the program itself.
     #[command(flatten)]

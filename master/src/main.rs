@@ -10,7 +10,7 @@ use sentinel_master::control::Command;
 use sentinel_master::terminal::Terminal;
 use sentinel_worker::options::stranger::OF_THE_WORKER;
 use sentinel_worker::options::{self, Said, Surroundings};
-use sentinel_worker::{limits, logging, signals};
+use sentinel_worker::{limits, signals};
 use tokio::sync::mpsc;
 
 /// Commands that may wait for the master.
@@ -47,9 +47,7 @@ fn start<W: Work>(Said { args: work, notes }: Said<W>) -> anyhow::Result<u8> {
     let (tell, commands) = mpsc::channel(COMMAND_QUEUE);
     let terminal = Terminal::of_process(tell.clone());
     let args = work.args();
-    if !args.skip_log_setup {
-        logging::init(args.loglevel, args.logfile.as_deref(), terminal.log())?;
-    }
+    args.log.init(terminal.log())?;
     notes.iter().for_each(|note| tracing::warn!("{note}"));
     limits::raise_open_files();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {

@@ -14,7 +14,7 @@ use thiserror::Error;
 use crate::address::{DEFAULT_PORT, MasterAddress};
 use crate::config_users::{ConfigUsersError, read_edits};
 use crate::files::read_files;
-use crate::logging::LogLevel;
+use crate::logging::LogOptions;
 use crate::options::About;
 use crate::wire::Protocol;
 use crate::{LocustOptions, WorkerConfig, new_worker_id};
@@ -94,28 +94,9 @@ pub struct Args {
     #[arg(long, env = "LOCUST_RESET_STATS", help_heading = "Load")]
     reset_stats: bool,
 
-    /// DEBUG, INFO, WARNING, ERROR or CRITICAL
-    #[arg(
-        short = 'L',
-        long,
-        value_name = "LEVEL",
-        env = "LOCUST_LOGLEVEL",
-        default_value = "INFO",
-        help_heading = "Logging"
-    )]
-    pub loglevel: LogLevel,
-
-    /// Write the log to this file instead of standard error
-    #[arg(long, value_name = "FILE", env = "LOCUST_LOGFILE", help_heading = "Logging")]
-    pub logfile: Option<PathBuf>,
-
-    /// Write no log
-    #[arg(long, env = "LOCUST_SKIP_LOG_SETUP", help_heading = "Logging")]
-    pub skip_log_setup: bool,
-
-    /// Send traces and metrics by OpenTelemetry; not available yet
-    #[arg(long, env = "LOCUST_ENABLE_OPENTELEMETRY", help_heading = "Logging")]
-    otel: bool,
+    /// Its log.
+    #[command(flatten)]
+    pub log: LogOptions,
 
     /// Questions about the program itself.
     #[command(flatten)]
@@ -173,7 +154,7 @@ impl Args {
                 "--config-users and --equal-weights need -f: a Sentinel master decides for itself".to_owned(),
             );
         }
-        if self.otel {
+        if self.log.otel {
             notes.push("--otel has no effect yet: no traces are sent".to_owned());
         }
         notes

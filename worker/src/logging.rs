@@ -4,7 +4,7 @@
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Mutex;
 
@@ -27,6 +27,46 @@ pub static TAIL: LogTail = LogTail::new();
 /// Locust's log levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogLevel(LevelFilter);
+
+/// The options of a program's log.
+#[derive(Clone, Debug, clap::Args)]
+pub struct LogOptions {
+    /// DEBUG, INFO, WARNING, ERROR or CRITICAL
+    #[arg(
+        short = 'L',
+        long,
+        value_name = "LEVEL",
+        env = "LOCUST_LOGLEVEL",
+        default_value = "INFO",
+        help_heading = "Logging"
+    )]
+    pub loglevel: LogLevel,
+
+    /// Write the log to this file instead of standard error
+    #[arg(long, value_name = "FILE", env = "LOCUST_LOGFILE", help_heading = "Logging")]
+    pub logfile: Option<PathBuf>,
+
+    /// Write no log, and no tables
+    #[arg(long, env = "LOCUST_SKIP_LOG_SETUP", help_heading = "Logging")]
+    pub skip_log_setup: bool,
+
+    /// Send traces and metrics by OpenTelemetry; not available yet
+    #[arg(long, env = "LOCUST_ENABLE_OPENTELEMETRY", help_heading = "Logging")]
+    pub otel: bool,
+}
+
+impl LogOptions {
+    /// Begins to log as they say. What is not for a file goes to `console`.
+    ///
+    /// # Errors
+    /// As for [`init`].
+    pub fn init<W: io::Write + 'static>(
+        &self,
+        console: impl Fn() -> W + Send + Sync + 'static,
+    ) -> Result<(), LoggingError> {
+        if self.skip_log_setup { Ok(()) } else { init(self.loglevel, self.logfile.as_deref(), console) }
+    }
+}
 
 /// A word that is no log level.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

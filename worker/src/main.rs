@@ -8,7 +8,7 @@ use sentinel_common::verdict::exit_code;
 use sentinel_worker::cli::{Args, exit_code_of};
 use sentinel_worker::options::stranger::OF_THE_MASTER;
 use sentinel_worker::options::{self, Said, Surroundings};
-use sentinel_worker::{LocustOptions, WorkerConfig, limits, logging, run_for_any, signals};
+use sentinel_worker::{LocustOptions, WorkerConfig, limits, run_for_any, signals};
 
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
@@ -29,9 +29,7 @@ fn main() -> ExitCode {
 }
 
 fn start(Said { args, notes }: Said<Args>) -> anyhow::Result<Exit> {
-    if !args.skip_log_setup {
-        logging::init(args.loglevel, args.logfile.as_deref(), std::io::stderr)?;
-    }
+    args.log.init(std::io::stderr)?;
     notes.iter().for_each(|note| tracing::warn!("{note}"));
     limits::raise_open_files();
     args.notes().iter().for_each(|note| tracing::warn!("{note}"));

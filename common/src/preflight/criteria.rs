@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::closed_class_specs;
 use super::cure::{Cure, who_makes};
-use super::figures::{figure, grouped};
 use super::outlook::{MostRequests, Outlook, chance, highest_rate};
 use super::turn::{Wanted, name_of};
 use crate::criteria::{Comparison, Criterion, Metric};
 use crate::dispatch::capacity;
+use crate::figures::{figure, grouped, whole};
 use crate::scenario::{Scenario, Step};
 use crate::suggest::nearest;
 
@@ -134,16 +134,16 @@ fn too_few_requests(outlook: &Outlook<'_>, criterion: &Criterion, needed: f64) -
         return None;
     }
     let of_name = criterion.name.as_ref().map(|name| format!(" of `{name}`")).unwrap_or_default();
-    let (count, limit) = (grouped(most.count.floor()), grouped(needed));
+    let (count, limit) = (whole(most.count.floor()), whole(needed));
     let MostRequests { by_iterations, .. } = most;
     if let Some(iterations) = outlook.iterations.filter(|_| by_iterations) {
         let cure = (iterations as f64 * needed / most.count).ceil();
         let cure = if cure.is_finite() {
-            format!("at least {} iterations", grouped(cure))
+            format!("at least {} iterations", whole(cure))
         } else {
             "other tasks".into()
         };
-        let iterations = grouped(iterations as f64);
+        let iterations = grouped(iterations);
         return Some(format!(
             "{iterations} iterations make at most {count} requests{of_name}; {limit} need {cure}"
         ));
@@ -159,7 +159,7 @@ fn too_few_samples(outlook: &Outlook<'_>, criterion: &Criterion) -> Option<Strin
     let counts = !matches!(criterion.metric, Metric::Users | Metric::Dropped);
     let needed = (counts && criterion.min_samples > 0).then_some(criterion.min_samples as f64)?;
     let reason = too_few_requests(outlook, criterion, needed)?;
-    Some(format!("it takes {} requests to judge it, and {reason}", grouped(needed)))
+    Some(format!("it takes {} requests to judge it, and {reason}", whole(needed)))
 }
 
 fn too_few_users(outlook: &Outlook<'_>, needed: f64) -> Option<String> {
@@ -169,7 +169,7 @@ fn too_few_users(outlook: &Outlook<'_>, needed: f64) -> Option<String> {
     if !is_beyond(needed, most as f64) {
         return None;
     }
-    let (most, needed) = (grouped(most as f64), grouped(needed));
+    let (most, needed) = (grouped(most), whole(needed));
     Some(match (&outlook.scenario.shape, closed.is_empty()) {
         (_, true) => "users that serve arrivals do not count, and there are no others".to_owned(),
         (Some(_), false) => format!("the shape has at most {most} users; raise its peak to {needed}"),

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::figures::{figure, grouped, rounded_up};
 use super::outlook::{Crowd, Outlook, highest_rate};
 use crate::criteria::Criterion;
 use crate::dispatch::MAX_USERS;
+use crate::figures::{figure, rounded_up, whole};
 use crate::scenario::TaskBody;
 use crate::wait::{Throughput, WaitTime};
 
@@ -18,7 +18,7 @@ pub(super) fn who_makes(outlook: &Outlook<'_>, crowds: &[Crowd<'_>]) -> String {
     let users: f64 = closed.iter().map(|crowd| crowd.users).sum();
     let peak = if outlook.scenario.shape.is_some() { " at the peak of the shape" } else { "" };
     let noun = if users == 1.0 { "user" } else { "users" };
-    let placed = format!("{} {noun}{peak} with {}", grouped(users), waits(&closed, users));
+    let placed = format!("{} {noun}{peak} with {}", whole(users), waits(&closed, users));
     let rate: f64 = open.iter().filter_map(|crowd| Some(crowd.class.arrivals.as_ref()?.peak_rate())).sum();
     let arriving = format!("arrivals at up to {}/s", figure(rate));
     let both = [(placed, closed.is_empty()), (arriving, open.is_empty())];
@@ -114,7 +114,7 @@ impl Cure {
         if let Some(rate) = rate.filter(|_| criterion.scope.over_any_s.is_none()) {
             let at_once = count - rate * span_s;
             let length_s = f64::from(criterion.scope.after_s) + ((needed - at_once) / rate - NOISE).ceil();
-            ways.push(format!("a run of at least {} s", grouped(length_s)));
+            ways.push(format!("a run of at least {} s", whole(length_s)));
         }
         let (closed, open) = apart(crowds);
         let only_weights = open.is_empty() && closed.iter().all(|crowd| crowd.class.fixed_count == 0);
@@ -133,7 +133,7 @@ impl fmt::Display for Cure {
 
 fn at_least_users(outlook: &Outlook<'_>, users: f64) -> String {
     let peak = if outlook.scenario.shape.is_some() { "a peak of " } else { "" };
-    format!("{peak}at least {} users", grouped(users))
+    format!("{peak}at least {} users", whole(users))
 }
 
 fn is_possible(users: f64) -> bool {

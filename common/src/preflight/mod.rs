@@ -10,7 +10,6 @@
 
 mod criteria;
 mod cure;
-mod figures;
 mod outlook;
 mod resources;
 mod turn;

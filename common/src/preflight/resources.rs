@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::figures::grouped;
 use super::outlook::{Outlook, highest_rate};
 use super::turn::Wanted;
+use crate::figures::{grouped, whole};
 use crate::ids::WorkerId;
 use crate::messages::{Resources, Wire};
 
@@ -104,9 +104,9 @@ pub fn master_files(expect_workers: usize, open_files: u64) -> Option<String> {
         format!(
             "this master may have {} files open, but {} workers are {} connections and it needs {RESERVED_FILES} more for \
              itself; raise `ulimit -n` to at least {needed}",
-            grouped(open_files as f64),
-            grouped(expect_workers as f64),
-            grouped(expect_workers as f64),
+            grouped(open_files),
+            grouped(expect_workers as u64),
+            grouped(expect_workers as u64),
         )
     })
 }
@@ -131,8 +131,8 @@ fn open_files(workers: &[Supply<'_>], share: u64) -> Option<String> {
     Some(format!(
         "{who} may have {} files open, but its share of {} users needs a connection each and {RESERVED_FILES} more files; \
          raise `ulimit -n` to at least {needed} there, or start more workers",
-        grouped(has as f64),
-        grouped(share as f64),
+        grouped(has),
+        grouped(share),
     ))
 }
 
@@ -145,8 +145,8 @@ fn ports(workers: &[Supply<'_>], share: u64) -> Option<String> {
     Some(format!(
         "{who} has {} ports for connections to one address, but its share is {} users with a connection each; widen \
          `sysctl net.ipv4.ip_local_port_range` there, or start workers on more machines",
-        grouped(has.into()),
-        grouped(share as f64),
+        whole(has.into()),
+        grouped(share),
     ))
 }
 
@@ -161,9 +161,9 @@ fn new_connections(workers: &[Supply<'_>], per_second: f64) -> Option<String> {
         "{who} has {} ports for connections to one address, but its share of {} new connections per second takes {}, \
          because each port stays taken for {TIME_WAIT_S} s; keep connections (`reuse: user`), widen \
          `sysctl net.ipv4.ip_local_port_range` there, or start workers on more machines",
-        grouped(has.into()),
-        grouped(per_second),
-        grouped(needed),
+        whole(has.into()),
+        whole(per_second),
+        whole(needed),
     ))
 }
 
@@ -173,9 +173,9 @@ fn cores(workers: &[Supply<'_>], requests_per_s: f64) -> Option<String> {
     Some(format!(
         "up to {} requests per second are planned, which needs about {} cores ({} per core is a rule of thumb), and the \
          workers have {has}; start workers on more machines",
-        grouped(requests_per_s),
-        grouped(needed),
-        grouped(REQUESTS_PER_S_OF_CORE),
+        whole(requests_per_s),
+        whole(needed),
+        whole(REQUESTS_PER_S_OF_CORE),
     ))
 }
 

@@ -79,7 +79,7 @@ impl OutputFiles {
             return Err("--csv-full-history needs --csv, which says where the history goes".to_owned());
         }
         let others = [
-            (OutputKind::Log, &args.logfile),
+            (OutputKind::Log, &args.log.logfile),
             (OutputKind::Locustfile, &args.locustfile),
             (OutputKind::Config, &args.config),
         ];

@@ -107,7 +107,7 @@ pub fn notes(args: &Args) -> Vec<String> {
     if args.autostart && !is_headless(args) {
         notes.push("there is no web page yet, so --autostart is the same as --headless".to_owned());
     }
-    if args.otel {
+    if args.log.otel {
         notes.push("--otel has no effect yet: no traces are sent".to_owned());
     }
     notes

@@ -151,8 +151,8 @@ impl Settings {
             local_run: has_text && may_run_alone(args),
             rebalance_on_loss: args.enable_rebalancing,
             output: Output {
-                periodic: !args.only_summary && !args.skip_log_setup,
-                tables: !args.skip_log_setup,
+                periodic: !args.only_summary && !args.log.skip_log_setup,
+                tables: !args.log.skip_log_setup,
                 json: args.json,
             },
             files: OutputFiles::of(args, &load).map_err(UsageError::Outputs)?,

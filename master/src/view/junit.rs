@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use sentinel_common::criteria::Judgement;
+use sentinel_common::figures::grouped;
 use sentinel_common::report::{Report, Row};
 use sentinel_common::verdict::Verdict;
 
@@ -21,7 +22,7 @@ use super::printable;
 use super::python::utc;
 use super::secrets::without_userinfo;
 use super::top::{cut, top_errors};
-use super::verdict::{facts, grouped, margin, verdict_block};
+use super::verdict::{facts, margin, verdict_block};
 
 /// How many requests get a test case of their own.
 const MAX_REQUESTS: usize = 200;

@@ -5,12 +5,13 @@
 
 use std::fmt::Write as _;
 
+use sentinel_common::figures::grouped;
 use sentinel_common::report::{Report, Row};
 use sentinel_common::verdict::Verdict;
 
 use super::printable;
 use super::top::{cut, top_errors, top_rows};
-use super::verdict::{and_more, facts, grouped, margin, notable};
+use super::verdict::{and_more, facts, margin, notable};
 
 /// How many requests, failures, criteria, events and exceptions are listed.
 const MAX_ROWS: usize = 20;

@@ -8,10 +8,10 @@ use ratatui_core::widgets::Widget as _;
 use ratatui_widgets::gauge::LineGauge;
 use ratatui_widgets::sparkline::Sparkline;
 use sentinel_common::coordinator::Phase;
+use sentinel_common::figures::grouped;
 use sentinel_common::report::{Report, SecondRow};
 
 use super::super::printable;
-use super::super::verdict::grouped;
 use super::{dim, red};
 
 const LABEL_WIDTH: u16 = 12;

@@ -6,12 +6,12 @@ use ratatui_core::style::Style;
 use ratatui_core::text::{Line, Span};
 use ratatui_core::widgets::Widget as _;
 use ratatui_widgets::table::{Cell, Row as TableRow, Table};
+use sentinel_common::figures::grouped;
 use sentinel_common::messages::WorkerState;
 use sentinel_common::report::{ErrorRow, Report, Row, WorkerRow};
 use sentinel_common::stats::PERCENTILES_TO_REPORT;
 
 use super::super::printable;
-use super::super::verdict::grouped;
 use super::figures::{decimal, millis};
 use super::{red, title};
 

@@ -13,6 +13,7 @@ mod drawing;
 mod frame;
 mod tables;
 
+use sentinel_common::figures::grouped;
 use sentinel_common::report::Report;
 use serde::Serialize;
 
@@ -24,7 +25,7 @@ use self::tables::ms;
 use super::python::utc;
 use super::secrets::without_userinfo;
 use super::top::cut;
-use super::verdict::{facts, grouped};
+use super::verdict::facts;
 
 const TEMPLATE: &str = include_str!("report.html");
 

@@ -1,5 +1,6 @@
 //! The tables of the page: a column of requests is a line in the table below. Every list has a bound.
 
+use sentinel_common::figures::grouped;
 use sentinel_common::report::{Report, Row};
 use sentinel_common::stats::PERCENTILES_TO_REPORT;
 use sentinel_common::timeline::{Event, EventKind};
@@ -7,7 +8,7 @@ use serde::Serialize;
 
 use super::super::python::utc;
 use super::super::top::{cut, top_errors, top_rows};
-use super::super::verdict::{and_more, grouped, margin};
+use super::super::verdict::{and_more, margin};
 
 const MAX_REQUESTS: usize = 250;
 const MAX_FAILURES: usize = 150;

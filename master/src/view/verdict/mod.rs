@@ -14,6 +14,7 @@
 
 use sentinel_common::coordinator::{ARRIVALS_OVER, RUN_TIME_OVER, SHAPE_OVER};
 use sentinel_common::criteria::Judgement;
+use sentinel_common::figures::grouped;
 use sentinel_common::messages::{Wire, WorkerState};
 use sentinel_common::report::{ExceptionRow, Report, Row};
 use sentinel_common::saturation::Bottleneck;
@@ -296,19 +297,6 @@ fn nonzero(counts: &[(&str, u64)]) -> String {
 
 pub(super) fn counted(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
-}
-
-/// A number with a comma at every thousand.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::with_capacity(digits.len() * 4 / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 /// A number with three decimals at most.

@@ -275,16 +275,6 @@ fn nothing_hostile_reaches_the_terminal() {
 }
 
 #[test]
-fn numbers_are_grouped_by_thousands() {
-    let check = |number, expected: &str| assert_eq!(grouped(number), expected);
-    check(0, "0");
-    check(999, "999");
-    check(1_000, "1,000");
-    check(12_345_678, "12,345,678");
-    check(u64::MAX, "18,446,744,073,709,551,615");
-}
-
-#[test]
 fn lines_break_at_spaces() {
     let words = vec!["word"; 40].join(" ");
     let lines = wrapped("Label: ", &words);

@@ -1,8 +1,8 @@
-//! Numbers as people read them.
+//! Numbers as people read them, in notes, reports and tables.
 
 /// A whole number with a comma at every thousand.
-pub(super) fn grouped(number: f64) -> String {
-    let digits = format!("{:.0}", number.round());
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() * 4 / 3);
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {
@@ -13,13 +13,18 @@ pub(super) fn grouped(number: f64) -> String {
     grouped
 }
 
+/// A number without its fraction, grouped.
+pub fn whole(number: f64) -> String {
+    grouped(number.round() as u64)
+}
+
 /// A number that is at least 100 without its fraction, and any other with at most three decimals.
-pub(super) fn figure(number: f64) -> String {
-    if number >= 100.0 { grouped(number) } else { ((number * 1e3).round() / 1e3).to_string() }
+pub fn figure(number: f64) -> String {
+    if number >= 100.0 { whole(number) } else { ((number * 1e3).round() / 1e3).to_string() }
 }
 
 /// The next number above with three digits that matter: enough for people, and never too little.
-pub(super) fn rounded_up(number: f64) -> f64 {
+pub fn rounded_up(number: f64) -> f64 {
     if number <= 0.0 || !number.is_finite() {
         return number;
     }
@@ -35,6 +40,16 @@ pub(super) fn rounded_up(number: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        let check = |number, expected: &str| assert_eq!(grouped(number), expected);
+        check(0, "0");
+        check(999, "999");
+        check(1_000, "1,000");
+        check(12_345_678, "12,345,678");
+        check(u64::MAX, "18,446,744,073,709,551,615");
+    }
 
     #[test]
     fn numbers_read_well() {
