@@ -59,7 +59,7 @@ impl LogOptions {
     /// Begins to log as they say. What is not for a file goes to `console`.
     ///
     /// # Errors
-    /// As for [`init`].
+    /// The file cannot be opened for appending.
     pub fn init<W: io::Write + 'static>(
         &self,
         console: impl Fn() -> W + Send + Sync + 'static,
@@ -109,7 +109,7 @@ pub enum LoggingError {
 ///
 /// # Errors
 /// The file cannot be opened for appending.
-pub fn init<W: io::Write + 'static>(
+fn init<W: io::Write + 'static>(
     level: LogLevel,
     file: Option<&Path>,
     console: impl Fn() -> W + Send + Sync + 'static,
