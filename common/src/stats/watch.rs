@@ -173,7 +173,8 @@ pub struct Watches(Vec<Watch>);
 pub struct WatchId(usize);
 
 impl Watches {
-    /// Watches what [`Watch::new`] says.
+    /// Watches the requests called `name` (all of them without one) from second `since` on, and keeps the last `kept_s`
+    /// seconds of them.
     pub fn add(&mut self, name: Option<&str>, since: u32, kept_s: u32) -> WatchId {
         let same = |watch: &Watch| watch.name.as_deref() == name && watch.since == since;
         let index = self.0.iter().position(same).unwrap_or_else(|| {
