@@ -43,6 +43,7 @@
 
 pub mod arrivals;
 mod backoff;
+pub mod catalogue;
 pub mod coordinator;
 pub mod criteria;
 pub mod delivered;

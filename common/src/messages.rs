@@ -130,6 +130,8 @@ pub struct Vitals {
     pub wakeup_lag: Duration,
     /// How much of its busiest network link is in use, in percent; `None` if no link says how fast it is.
     pub network_percent: Option<f32>,
+    /// Requests that were sent and not answered yet; `None` if it does not say.
+    pub in_flight: Option<u64>,
 }
 
 /// The wire that a worker speaks. The same decisions reach it on either; they differ in what the worker can do by

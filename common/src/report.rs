@@ -223,8 +223,12 @@ pub struct SecondRow {
     pub late: u64,
     /// Iterations that were planned, for this second or before, and never began.
     pub dropped: u64,
+    /// Workers that could be given users.
+    pub workers: Option<f64>,
     /// Workers that were [saturated](crate::saturation) at once.
     pub saturated_workers: u64,
+    /// Requests that were sent and not answered yet, on the workers that say so.
+    pub in_flight: Option<f64>,
     /// It lies where less than the floor of the planned load was delivered.
     pub undelivered: bool,
     /// The median of the response times.
@@ -478,7 +482,8 @@ fn exception_rows(stats: &RunStats) -> Vec<ExceptionRow> {
     rows.collect()
 }
 
-fn worker_rows(roster: &Roster) -> Vec<WorkerRow> {
+/// The workers that are connected, by name.
+pub fn worker_rows(roster: &Roster) -> Vec<WorkerRow> {
     let row = |node: &crate::roster::WorkerNode| WorkerRow {
         id: node.id.clone(),
         index: node.index,
@@ -511,7 +516,9 @@ fn second_rows(stats: &RunStats, shortfalls: &[Shortfall]) -> Vec<SecondRow> {
             started,
             late,
             dropped,
+            workers: span.value.workers.mean(),
             saturated_workers: span.value.saturated_workers.max,
+            in_flight: span.value.in_flight.mean(),
             undelivered: shortfalls.iter().any(|it| it.covers(span.start, span.start + span.width)),
             p50_us,
             p95_us,

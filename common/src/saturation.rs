@@ -142,7 +142,13 @@ mod tests {
     }
 
     fn vitals(cpu_percent: f32, lag_ms: u64, network_percent: Option<f32>) -> Vitals {
-        Vitals { cpu_percent, memory_bytes: 1, wakeup_lag: Duration::from_millis(lag_ms), network_percent }
+        Vitals {
+            cpu_percent,
+            memory_bytes: 1,
+            wakeup_lag: Duration::from_millis(lag_ms),
+            network_percent,
+            in_flight: None,
+        }
     }
 
     fn resources(threads: u32, cores: u32) -> Resources {

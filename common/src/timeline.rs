@@ -70,6 +70,13 @@ pub enum EventKind {
         /// What it said.
         reason: String,
     },
+    /// Somebody sent a worker home.
+    WorkerDismissed {
+        /// Which one.
+        worker: WorkerId,
+    },
+    /// Somebody had everything forgotten that was measured until then.
+    StatsReset,
     /// All rows of a source are used, or with workers that were lost.
     RowsExhausted {
         /// The source.
@@ -127,6 +134,8 @@ impl fmt::Display for EventKind {
             Self::WorkerReturned { worker } => write!(f, "worker {worker} is back"),
             Self::WorkerDrained { worker } => write!(f, "worker {worker} drained and left"),
             Self::WorkerFailed { worker, reason } => write!(f, "worker {worker}: {reason}"),
+            Self::WorkerDismissed { worker } => write!(f, "worker {worker} was sent home"),
+            Self::StatsReset => f.write_str("statistics were reset"),
             Self::RowsExhausted { source, total, withheld: 0 } => {
                 let verb = if source == ITERATIONS { "have begun" } else { "rows are used" };
                 write!(f, "{}: all {total} {verb}", label(source))

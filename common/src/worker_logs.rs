@@ -1,6 +1,7 @@
 //! What workers wrote to their logs, kept for people: the coordinator fills it, views read it.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::ids::WorkerId;
 
@@ -16,12 +17,15 @@ pub const MAX_LINE_CHARS: usize = 1_000;
 /// The latest log lines of all workers.
 #[derive(Clone, Debug, Default)]
 pub struct WorkerLogs {
-    lines: VecDeque<(WorkerId, Box<str>)>,
+    lines: VecDeque<(WorkerId, Arc<str>)>,
+    /// Lines that were ever added.
+    added: u64,
 }
 
 impl WorkerLogs {
     /// Adds lines of a worker, oldest first.
     pub fn add(&mut self, worker: &WorkerId, lines: &[String]) {
+        self.added += lines.len() as u64;
         let skipped = lines.len().saturating_sub(MAX_LINES_PER_WORKER);
         for line in &lines[skipped..] {
             let line: String = line.chars().take(MAX_LINE_CHARS).collect();
@@ -37,6 +41,11 @@ impl WorkerLogs {
             });
         }
         self.lines.drain(..self.lines.len().saturating_sub(MAX_LINES));
+    }
+
+    /// Lines that were ever added: as long as it stays the same, so does everything else.
+    pub fn added(&self) -> u64 {
+        self.added
     }
 
     /// The lines of one worker, oldest first.

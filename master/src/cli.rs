@@ -333,6 +333,10 @@ pub struct Args {
     )]
     pub exit_code_on_error: Option<i64>,
 
+    /// Let the users follow the load, even if the scenario has a shape. The web page asks for it; no option does.
+    #[arg(skip)]
+    pub without_shape: bool,
+
     /// Its log.
     #[command(flatten)]
     pub log: LogOptions,

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use sentinel_common::catalogue::Catalogue;
 use sentinel_common::files::{FileStore, NamedFiles};
 use sentinel_common::scenario::{
     DataError, Notes, ProfileLoad, Scenario, Selected, Selection, SelectionError,
@@ -24,6 +25,8 @@ pub struct Definition {
     pub sources: Vec<(String, u64)>,
     /// The classes that have no task with the tags.
     pub untagged: Vec<String>,
+    /// What could have been selected.
+    pub catalogue: Catalogue,
 }
 
 /// Why a scenario cannot run, with the cure.
@@ -68,13 +71,14 @@ impl Definition {
         selection: &Selection,
     ) -> Result<Self, BadScenario> {
         let scenario = Scenario::load(name, text).map_err(BadScenario::Notes)?;
+        let catalogue = Catalogue::of_scenario(&scenario);
         let Selected { scenario, load, untagged } = scenario.select(selection)?;
         let folder = folder.unwrap_or(Path::new(""));
         let files = read_files(folder, &scenario)?;
         let contents = files.named();
         let sources = unique_sources(&scenario, &contents)?;
         check_http(&scenario, &contents)?;
-        Ok(Self { scenario, load, files: Arc::new(files), sources, untagged })
+        Ok(Self { scenario, load, files: Arc::new(files), sources, untagged, catalogue })
     }
 }
 

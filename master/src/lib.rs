@@ -19,6 +19,7 @@ pub mod control;
 pub mod definition;
 #[cfg(feature = "demo")]
 mod demo;
+pub mod desk;
 mod inspect;
 pub mod listener;
 mod local;
@@ -30,12 +31,14 @@ pub mod terminal;
 pub mod transport;
 pub mod user_classes;
 pub mod view;
+pub mod web;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use sentinel_common::coordinator::Policy;
 use sentinel_common::ids::RunId;
 use sentinel_common::local_run::LOCAL_RUN_AFTER;
 use sentinel_common::locust::LocustfileReply;
@@ -47,7 +50,7 @@ use tokio::task::JoinHandle;
 
 use crate::cli::{Args, SearchArgs};
 use crate::console::{Console, SearchConsole};
-use crate::control::{Command, Control};
+use crate::control::{Command, Control, Ended};
 use crate::inspect::Inspection;
 use crate::listener::BindError;
 use crate::local::LocalWorkers;
@@ -99,17 +102,24 @@ pub async fn run(args: Args, commands: mpsc::Receiver<Command>, terminal: Termin
     if let Some(inspection) = Inspection::of(&args) {
         return inspection.answer(&args).await.unwrap_or_else(|error| refuse(&error));
     }
-    let resolve = |run: RunId, seed, demo: Option<&str>| Ok((Settings::resolve(&args, run, seed, demo)?, ()));
-    let prepared = prepare(&args, resolve).await.and_then(|(settings, (), listener)| {
+    let resolve =
+        |run: RunId, seed, demo: Option<&str>| Ok((Settings::resolve_for_page(&args, run, seed, demo)?, ()));
+    let prepared = async {
+        let Prepared { settings, listener, demo_host, .. } = prepare(&args, resolve).await?;
+        let page = match &settings.web {
+            Some(web) => Some(web::Site::open(web).await?),
+            None => None,
+        };
         let outputs = Outputs::open(&settings.files, step_summary(), environment(&settings))?;
-        Ok((settings, listener, outputs))
-    });
-    match prepared {
-        Ok((settings, listener, outputs)) => {
-            if !settings::is_headless(&args) && !args.autostart {
-                tracing::info!("There is no web page yet: going on as with --headless");
-            }
+        anyhow::Ok((settings, listener, outputs, page, demo_host))
+    };
+    match prepared.await {
+        Ok((settings, listener, outputs, None, _)) => {
             told(serve(settings, listener, outputs, commands, &terminal).await)
+        }
+        Ok((settings, listener, outputs, Some(site), demo_host)) => {
+            let starter = web::Starter::new(args, demo_host);
+            told(serve_page(settings, listener, outputs, commands, &terminal, (site, starter)).await)
         }
         Err(error) => refuse(&error),
     }
@@ -121,7 +131,8 @@ pub async fn search(args: SearchArgs, commands: mpsc::Receiver<Command>) -> u8 {
         return refuse(&UsageError::from(misuse).into());
     }
     let resolve = |run: RunId, seed, demo: Option<&str>| SearchPlan::resolve(&args, run, seed, demo);
-    let prepared = prepare(&args.run, resolve).await.and_then(|(settings, plan, listener)| {
+    let prepared = prepare(&args.run, resolve).await.and_then(|prepared| {
+        let Prepared { settings, more: plan, listener, .. } = prepared;
         let outputs = SearchOutputs::open(&plan.files, step_summary(), environment(&settings))?;
         Ok((settings, plan, listener, outputs))
     });
@@ -147,7 +158,21 @@ fn refuse(error: &anyhow::Error) -> u8 {
     if error.is::<BindError>() {
         return exit_code::FAILURES;
     }
+    if let Some(error) = error.downcast_ref::<web::SiteError>() {
+        return error.exit_code();
+    }
     error.downcast_ref().map_or(exit_code::USAGE, UsageError::exit_code)
+}
+
+/// What was found out before anything starts.
+struct Prepared<T> {
+    settings: Settings,
+    /// What only one kind of work needs.
+    more: T,
+    /// Where workers will connect.
+    listener: tokio::net::TcpListener,
+    /// Where the demo's target listens, if there is one.
+    demo_host: Option<String>,
 }
 
 /// Finds every mistake that can be found before anything starts. `resolve` finds out what is to be done, for this run,
@@ -155,7 +180,7 @@ fn refuse(error: &anyhow::Error) -> u8 {
 async fn prepare<T>(
     args: &Args,
     resolve: impl Fn(RunId, u64, Option<&str>) -> Result<(Settings, T), UsageError>,
-) -> anyhow::Result<(Settings, T, tokio::net::TcpListener)> {
+) -> anyhow::Result<Prepared<T>> {
     let run = uuid::Uuid::new_v4();
     // The low half of a random id is as good a seed as any.
     let seed = run.as_u64_pair().1;
@@ -165,12 +190,13 @@ async fn prepare<T>(
     let (mut settings, mut more) = resolve(run.clone(), seed, placeholder)?;
     let (host, port) = &settings.bind;
     let listener = listener::bind(host, *port).await?;
-    if let Some(target) = demo_host(args).await? {
-        (settings, more) = resolve(run, seed, Some(&target))?;
+    let demo_host = demo_host(args).await?;
+    if let Some(target) = &demo_host {
+        (settings, more) = resolve(run, seed, Some(target))?;
     }
     let open_files = sentinel_worker::limits::resources(0).open_files;
     settings.notes.extend(preflight::master_files(settings.autostart.expect_workers, open_files));
-    Ok((settings, more, listener))
+    Ok(Prepared { settings, more, listener, demo_host })
 }
 
 /// The summary of the step of GitHub Actions that this is, if it is one.
@@ -227,6 +253,46 @@ async fn serve(
     let alone = || run_alone(&mut station.workers, address);
     let ended = control::run(settings, hub, events, commands, progress, alone).await;
     drop(at_work);
+    conclude(ended, &console, outputs, station).await
+}
+
+/// Serves the web page, and makes the runs that people start there.
+async fn serve_page(
+    settings: Settings,
+    listener: tokio::net::TcpListener,
+    outputs: Outputs,
+    commands: mpsc::Receiver<Command>,
+    terminal: &Terminal,
+    (site, starter): (web::Site, web::Starter),
+) -> anyhow::Result<u8> {
+    let (mut station, events) = Station::open(&settings, listener)?;
+    let mut console = Console::new(settings.output);
+    let at_work = terminal.start(settings.output.periodic);
+    let progress = |report: &Report| {
+        if !terminal.show(report) {
+            console.progress(report);
+        }
+        outputs.progress(report);
+    };
+    let (hub, address) = (station.hub.clone(), station.address);
+    let alone = || run_alone(&mut station.workers, address);
+    let autostart = settings.web.as_ref().is_some_and(|web| web.autostart);
+    let autostart = Some(settings.autostart.clone()).filter(|_| autostart);
+    let settings = Arc::new(settings);
+    let (counter, clerk) = desk::open(control::first_snapshot(&settings));
+    let serving = site.serve(counter, starter);
+    let policy = Policy { rebalance_on_loss: settings.rebalance_on_loss, one_run: false };
+    let progress = settings.is_followed().then_some(progress);
+    let mut control = Control::new(policy, settings, hub, events, commands, progress, alone);
+    let ended = control.serve_desk(clerk, autostart).await;
+    drop(control);
+    drop(at_work);
+    serving.stop().await;
+    conclude(ended, &console, outputs, station).await
+}
+
+/// Prints and writes what is left to tell at the end, and lets the workers go.
+async fn conclude(ended: Ended, console: &Console, outputs: Outputs, station: Station) -> anyhow::Result<u8> {
     let printed = ended.report.as_ref().is_none_or(|report| console.summary(report));
     let (report, judged) = (ended.report, ended.exit_code);
     let complete = tokio::task::spawn_blocking(move || outputs.finish(report.as_ref()))
@@ -248,6 +314,7 @@ async fn serve_search(
     let (hub, address) = (station.hub.clone(), station.address);
     let alone = || run_alone(&mut station.workers, address);
     let policy = search::policy(&settings);
+    let settings = Arc::new(settings);
     let mut control = Control::new(policy, settings, hub, events, commands, None::<fn(&Report)>, alone);
     console.begin(&plan);
     let search = search::conduct(&mut control, &plan, |measurement| console.step(measurement)).await;
@@ -317,10 +384,6 @@ impl Station {
 
 /// Makes the load in this process, as Locust without `--master` does.
 fn run_alone(workers: &mut LocalWorkers, master: std::net::SocketAddr) {
-    let waited = LOCAL_RUN_AFTER.as_secs();
-    tracing::info!(
-        "No worker has come within {waited} s, so one runs in this process; --master prevents that"
-    );
     if let Err(error) = workers.add(1, master) {
         tracing::error!("A local worker cannot begin: {error}");
     }

@@ -20,6 +20,13 @@ pub struct BindError {
     cause: io::Error,
 }
 
+impl BindError {
+    /// What the system says.
+    pub fn into_cause(self) -> io::Error {
+        self.cause
+    }
+}
+
 /// Listens on `host`, or on every address if it is `*`.
 ///
 /// # Errors

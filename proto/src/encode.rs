@@ -137,6 +137,7 @@ impl Encode for Heartbeat {
             current_memory_usage: self.vitals.memory_bytes,
             wakeup_lag_us: micros(self.vitals.wakeup_lag),
             network_percent: self.vitals.network_percent,
+            in_flight: self.vitals.in_flight,
             pool_classes_count: encode_counts(self.pool),
             finished_user_classes_count: encode_counts(self.finished),
         }

@@ -84,14 +84,14 @@ fn heartbeat() -> impl Strategy<Value = Heartbeat> {
         Just(WorkerState::Running),
         Just(WorkerState::Stopping),
     ];
-    let vitals = (0_f32..1e6, any::<u64>(), span(), option::of(0_f32..100.0)).prop_map(
-        |(cpu_percent, memory_bytes, wakeup_lag, network_percent)| Vitals {
+    let vitals = (0_f32..1e6, any::<u64>(), span(), option::of(0_f32..100.0), option::of(any::<u64>()))
+        .prop_map(|(cpu_percent, memory_bytes, wakeup_lag, network_percent, in_flight)| Vitals {
             cpu_percent,
             memory_bytes,
             wakeup_lag,
             network_percent,
-        },
-    );
+            in_flight,
+        });
     (state, [users(), users(), users()], vitals).prop_map(|(state, [users, finished, pool], vitals)| {
         Heartbeat { state, users, finished, pool, vitals }
     })

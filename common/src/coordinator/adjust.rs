@@ -32,7 +32,7 @@ impl Coordinator {
 
 impl Run {
     /// Why nobody can give the run other users, if that is so.
-    pub(super) fn users_are_fixed(&self) -> Option<&'static str> {
+    pub fn users_are_fixed(&self) -> Option<&'static str> {
         if self.spec.shape.is_some() {
             return Some("The run follows its shape; its users cannot be changed");
         }

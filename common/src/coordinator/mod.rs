@@ -10,6 +10,7 @@
 
 mod adjust;
 mod arrivals;
+mod by_hand;
 mod effect;
 mod ending;
 mod files;
@@ -717,7 +718,7 @@ impl Coordinator {
         let (users, finished) = (self.roster.live_user_count(now), self.roster.finished_count());
         if let Some(run) = self.run.as_mut().filter(|run| run.phase != Phase::Stopped) {
             run.sample_users(now, users, finished);
-            run.sample_strain(now, self.roster.active());
+            run.sample_workers(now, self.roster.active());
             let abort = run.follow_criteria(now);
             self.timers.set(Timer::Sample, now + SAMPLE_INTERVAL);
             if let Some(reason) = abort {

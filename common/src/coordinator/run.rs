@@ -435,14 +435,21 @@ impl Run {
         }
     }
 
-    /// Notes which of the workers are at their limits while there is load to make.
-    pub(super) fn sample_strain<'a>(&mut self, now: Moment, workers: impl Iterator<Item = &'a WorkerNode>) {
-        if self.phase.is_active() {
-            let strain = &mut self.strain;
-            let saturated = workers.filter(|node| strain.observe(&node.id, &node.vitals, node.resources));
-            let saturated = saturated.count() as u64;
-            self.stats.observe_saturation(self.clock(now), saturated);
+    /// Notes how many workers there are while there is load to make, which of them are at their limits, and for how many
+    /// requests they wait.
+    pub(super) fn sample_workers<'a>(&mut self, now: Moment, workers: impl Iterator<Item = &'a WorkerNode>) {
+        if !self.phase.is_active() {
+            return;
         }
+        let (mut count, mut saturated, mut in_flight) = (0, 0, None);
+        for node in workers {
+            count += 1;
+            saturated += u64::from(self.strain.observe(&node.id, &node.vitals, node.resources));
+            if let Some(requests) = node.vitals.in_flight {
+                in_flight = Some(requests.saturating_add(in_flight.unwrap_or(0)));
+            }
+        }
+        self.stats.observe_workers(self.clock(now), count, saturated, in_flight);
     }
 
     /// What was measured, to be added to.

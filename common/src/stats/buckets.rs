@@ -112,8 +112,12 @@ pub struct RunBucket {
     pub users: Gauge,
     /// Users that the plan wanted.
     pub planned_users: Gauge,
+    /// Workers that could be given users.
+    pub workers: Gauge,
     /// Workers that were [saturated](crate::saturation).
     pub saturated_workers: Gauge,
+    /// Requests that were sent and not answered yet, on the workers that say so.
+    pub in_flight: Gauge,
 }
 
 impl Bucket for RunBucket {
@@ -121,7 +125,9 @@ impl Bucket for RunBucket {
         self.traffic.merge(later.traffic);
         self.users.merge(later.users);
         self.planned_users.merge(later.planned_users);
+        self.workers.merge(later.workers);
         self.saturated_workers.merge(later.saturated_workers);
+        self.in_flight.merge(later.in_flight);
     }
 }
 

@@ -95,9 +95,15 @@ impl RunStats {
         self.watches.iter_mut().for_each(|watch| watch.observe_users(second_of(now), users));
     }
 
-    /// Takes note of how many workers are [saturated](crate::saturation) at `now`.
-    pub fn observe_saturation(&mut self, now: RunTime, workers: u64) {
-        self.seconds.at(second_of(now)).saturated_workers.observe(workers);
+    /// Takes note of the workers at `now`: how many can be given users, how many of them are
+    /// [saturated](crate::saturation), and for how many requests they wait, if any of them says so.
+    pub fn observe_workers(&mut self, now: RunTime, workers: u64, saturated: u64, in_flight: Option<u64>) {
+        let bucket = self.seconds.at(second_of(now));
+        bucket.workers.observe(workers);
+        bucket.saturated_workers.observe(saturated);
+        if let Some(in_flight) = in_flight {
+            bucket.in_flight.observe(in_flight);
+        }
     }
 
     /// Takes note of how many arrivals the schedules of open classes have planned so far. Workers do not count them:

@@ -20,6 +20,12 @@ pub enum Misuse {
     /// Nothing ends by itself.
     #[error("--autoquit needs --autostart: without it no run begins by itself, after which to quit")]
     Autoquit,
+    /// A page that would be open to everybody.
+    #[error(
+        "--web-login is not available yet, and without it the page would be open to everybody; leave it out, or bind \
+         the page to an address that only you can reach, such as --web-host 127.0.0.1"
+    )]
+    WebLogin,
     /// A path without its slash.
     #[error("--web-base-path {0}: the path must start with a slash")]
     WebBasePath(String),
@@ -40,7 +46,7 @@ impl Misuse {
     /// The exit code, which is Locust's where it refuses the same.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Removed(_) | Self::Worker | Self::HalfOfTls => exit_code::USAGE,
+            Self::Removed(_) | Self::Worker | Self::HalfOfTls | Self::WebLogin => exit_code::USAGE,
             Self::MasterAndWorker => exit_code::MISMATCH,
             Self::Autoquit | Self::WebBasePath(_) | Self::Processes(_) | Self::ProcessesOfMaster => {
                 exit_code::FAILURES
@@ -75,6 +81,9 @@ pub fn check(args: &Args) -> Result<(), Misuse> {
     {
         return Err(Misuse::WebBasePath(path.clone()));
     }
+    if args.web_login && !is_headless(args) {
+        return Err(Misuse::WebLogin);
+    }
     if args.tls_cert.is_some() != args.tls_key.is_some() {
         return Err(Misuse::HalfOfTls);
     }
@@ -96,16 +105,16 @@ pub fn notes(args: &Args) -> Vec<String> {
         (args.tls_cert.is_some(), "--tls-cert"),
         (args.tls_key.is_some(), "--tls-key"),
         (args.class_picker, "--class-picker"),
+        (args.autostart, "--autostart"),
         (args.autoquit.is_some(), "--autoquit"),
         (args.web_host_display_name.is_some(), "--web-host-display-name"),
-        (args.build_path.is_some(), "--build-path"),
     ];
     let web: Vec<&str> = web.into_iter().filter(|(said, _)| *said).map(|(_, name)| name).collect();
-    if !web.is_empty() {
-        notes.push(format!("there is no web page yet, so {} have no effect", web.join(", ")));
+    if !web.is_empty() && is_headless(args) {
+        notes.push(format!("there is no web page with --headless, so {} have no effect", web.join(", ")));
     }
-    if args.autostart && !is_headless(args) {
-        notes.push("there is no web page yet, so --autostart is the same as --headless".to_owned());
+    if args.build_path.is_some() {
+        notes.push("--build-path has no effect: the page is part of this program".to_owned());
     }
     if args.log.otel {
         notes.push("--otel has no effect yet: no traces are sent".to_owned());

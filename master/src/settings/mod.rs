@@ -6,10 +6,12 @@ mod misuse;
 mod plan;
 #[cfg(test)]
 mod tests;
+mod web;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use sentinel_common::catalogue::Catalogue;
 use sentinel_common::coordinator::{Autostart, RunSpec};
 use sentinel_common::criteria::MAX_CRITERIA;
 use sentinel_common::delivered::DELIVERED_FLOOR;
@@ -18,11 +20,13 @@ use sentinel_common::ids::RunId;
 use sentinel_common::load::Load;
 use sentinel_common::locust::LocustfileReply;
 use sentinel_common::preflight;
+use sentinel_common::scenario::Scenario;
 use sentinel_common::shape::Shape;
 
 pub use self::error::UsageError;
 pub use self::misuse::{Misuse, check, is_headless, notes};
 pub use self::plan::{check_hosts, scenario_of, selection_of};
+pub use self::web::{TlsFiles, WebSettings};
 
 use self::for_locust::parsed_options;
 use self::plan::{Plan, forced_host, from_locustfiles, from_scenario, named_classes};
@@ -42,6 +46,14 @@ pub struct Settings {
     pub min_delivered: f64,
     /// Where all requests go, if it is one host.
     pub host: Option<String>,
+    /// No host is known for some request: whoever starts a run has to say one.
+    pub needs_host: bool,
+    /// The scenario as it will run; `None` if it is a locustfile.
+    pub scenario: Option<Arc<Scenario>>,
+    /// What could be selected of it.
+    pub catalogue: Arc<Catalogue>,
+    /// How the web page is served; `None` without one.
+    pub web: Option<WebSettings>,
     /// What people should know before the run.
     pub notes: Vec<String>,
     /// What a worker of Locust's is given when it asks for the locustfile.
@@ -79,6 +91,25 @@ impl Settings {
         self.output.periodic || self.files.csv.is_some()
     }
 
+    /// As [`Self::resolve`], for a web page where people can still say the host that is missing.
+    ///
+    /// # Errors
+    /// A mistake of whoever started the program.
+    pub fn resolve_for_page(
+        args: &Args,
+        run: RunId,
+        seed: u64,
+        demo_host: Option<&str>,
+    ) -> Result<Self, UsageError> {
+        match Self::resolve(args, run.clone(), seed, demo_host) {
+            Err(UsageError::NoHost { .. }) if !args.autostart && !is_headless(args) => {
+                let settings = Self::resolve(args, run, seed, Some("http://localhost"))?;
+                Ok(Self { host: None, needs_host: true, ..settings })
+            }
+            resolved => resolved,
+        }
+    }
+
     /// Finds out what `args` mean. `run` and `seed` identify the run that will come of it, unless `args` name a seed.
     /// `demo_host` is where the demo's target listens, if there is one.
     ///
@@ -98,7 +129,7 @@ impl Settings {
         let Plan {
             scenario, selection, classes, files, sources, shape, arrivals, load, criteria, host, ..
         } = plan;
-        let Plan { mut notes, locustfile, placed, hooks, demand, .. } = plan;
+        let Plan { mut notes, locustfile, placed, hooks, demand, selected, catalogue, .. } = plan;
         notes.splice(..0, misuse::notes(args));
         notes.extend(load_notes(args, &placed, shape.as_deref(), &load)?);
         let has_text = scenario.text.is_some();
@@ -144,6 +175,10 @@ impl Settings {
             autostart,
             min_delivered: args.min_delivered.unwrap_or(DELIVERED_FLOOR),
             host,
+            needs_host: false,
+            scenario: selected,
+            catalogue: Arc::new(catalogue),
+            web: WebSettings::of(args),
             notes,
             locustfile: Arc::new(locustfile),
             bind: bind(args),
@@ -151,7 +186,7 @@ impl Settings {
             local_run: has_text && may_run_alone(args),
             rebalance_on_loss: args.enable_rebalancing,
             output: Output {
-                periodic: !args.only_summary && !args.log.skip_log_setup,
+                periodic: prints_progress(args) && !args.log.skip_log_setup,
                 tables: !args.log.skip_log_setup,
                 json: args.json,
             },
@@ -160,6 +195,11 @@ impl Settings {
             exit_code_on_error: args.exit_code_on_error.map(|code| (code & 0xff) as u8),
         })
     }
+}
+
+/// Whether the run is shown while it goes on: as in Locust, people who look at the page have to ask for that.
+fn prints_progress(args: &Args) -> bool {
+    !args.only_summary && (misuse::is_headless(args) || args.print_stats)
 }
 
 /// What is odd about the users that a run will have.

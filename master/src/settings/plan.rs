@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use sentinel_common::catalogue::Catalogue;
 use sentinel_common::coordinator::{ClassArrivals, ScenarioSource};
 use sentinel_common::criteria::Criterion;
 use sentinel_common::dispatch::ClassSpec;
@@ -39,6 +40,9 @@ pub(super) struct Plan {
     /// Where all requests go, if it is one host.
     pub(super) host: Option<String>,
     pub(super) notes: Vec<String>,
+    /// The scenario as it will run; `None` if it is a locustfile.
+    pub(super) selected: Option<Arc<Scenario>>,
+    pub(super) catalogue: Catalogue,
     pub(super) locustfile: LocustfileReply,
 }
 
@@ -114,7 +118,10 @@ pub(super) fn from_scenario(
 ) -> Result<Plan, UsageError> {
     let selection = selection(args, named)?;
     let definition = Definition::read(&name, &text, folder, &selection)?;
-    let Definition { scenario, load: profile, files, sources, untagged } = definition;
+    let Definition { mut scenario, load: profile, files, sources, untagged, catalogue } = definition;
+    if args.without_shape {
+        scenario.shape = None;
+    }
     let load = load(args, profile)?;
     if args.iterations.is_some() && scenario.users.iter().any(|class| class.arrivals.is_some()) {
         return Err(UsageError::IterationsOfArrivals);
@@ -139,10 +146,12 @@ pub(super) fn from_scenario(
         host: common_host(&scenario, forced, file)?,
         criteria,
         notes,
+        catalogue,
         locustfile: LocustfileReply::Error(format!(
             "the master runs {name}, which is no locustfile; start the worker with a locustfile of its own"
         )),
         scenario: ScenarioSource { name, text: Some(text) },
+        selected: Some(Arc::new(scenario)),
     })
 }
 
@@ -184,6 +193,8 @@ pub(super) fn from_locustfiles(
         demand: Demand::default(),
         host: forced.map(|host| host.as_str().to_owned()),
         notes,
+        selected: None,
+        catalogue: Catalogue::of_classes(&user_classes::class_specs(named)),
         locustfile,
     })
 }

@@ -218,6 +218,7 @@ impl Decode for v1::Heartbeat {
                 memory_bytes: self.current_memory_usage,
                 wakeup_lag: span(self.wakeup_lag_us),
                 network_percent: self.network_percent,
+                in_flight: self.in_flight,
             },
             pool: decode_counts(self.pool_classes_count),
         })

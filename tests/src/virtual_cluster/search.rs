@@ -44,7 +44,7 @@ pub async fn search(scenario: &str, options: &str, target: &VirtualTarget, worke
         sessions.push((shutdown, tokio::task::spawn_local(session::run(id, cable, swarm, clock, told))));
     }
     let (_commands, obeyed) = mpsc::channel(2);
-    let policy = policy(&settings);
+    let (policy, settings) = (policy(&settings), Arc::new(settings));
     let mut control = Control::new(policy, settings, hub, events, obeyed, None::<fn(&Report)>, || ());
     let search = conduct(&mut control, &plan, |_| ()).await;
     for (_shutdown, session) in sessions {

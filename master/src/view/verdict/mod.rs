@@ -199,6 +199,8 @@ pub(super) fn notable(timeline: &Timeline) -> Vec<&Event> {
         | EventKind::WorkerReturned { .. }
         | EventKind::WorkerDrained { .. }
         | EventKind::WorkerFailed { .. }
+        | EventKind::WorkerDismissed { .. }
+        | EventKind::StatsReset
         | EventKind::RowsExhausted { .. }
         | EventKind::RowsWithheld { .. }
         | EventKind::TeardownFailed { .. } => true,

@@ -1,19 +1,26 @@
 //! The control loop: carries out what the coordinator decides, shows the run as it goes, and ends with a report.
 
+mod open;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sentinel_common::coordinator::{Autostart, Coordinator, Effect, Notice, Outcome, Phase, Policy, Run};
 use sentinel_common::dispatch::SpawnRate;
-use sentinel_common::local_run::LocalRun;
+use sentinel_common::local_run::{LOCAL_RUN_AFTER, LocalRun};
 use sentinel_common::report::{Detail, Frame, Report};
 use sentinel_common::time::Moment;
 use sentinel_common::verdict::exit_code;
 use sentinel_worker::clock::LocalClock;
 use tokio::sync::mpsc;
 
+use crate::desk::Asked;
 use crate::settings::Settings;
 use crate::transport::{Hub, HubEvent};
+
+pub use self::open::first_snapshot;
+
+use self::open::Office;
 
 /// How often the run is shown as it goes on.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
@@ -45,6 +52,8 @@ enum Event {
     Timer,
     /// Somebody wants something.
     Command(Command),
+    /// Somebody has asked for something at the desk, and waits for an answer.
+    Asked(Asked),
 }
 
 /// How it all ended.
@@ -66,7 +75,9 @@ pub struct Control<P, L> {
     events: mpsc::Receiver<HubEvent>,
     commands: mpsc::Receiver<Command>,
     clock: LocalClock,
-    settings: Settings,
+    settings: Arc<Settings>,
+    /// Those who watch and steer over the web, if anybody can.
+    office: Option<Office>,
     /// `None` if nobody follows the run: a report costs time that grows with the number of request names.
     progress: Option<P>,
     next_progress: Moment,
@@ -87,6 +98,7 @@ pub async fn run(
     progress: impl FnMut(&Report),
     start_local_worker: impl FnMut(),
 ) -> Ended {
+    let settings = Arc::new(settings);
     let policy = Policy { rebalance_on_loss: settings.rebalance_on_loss, one_run: true };
     let autostart = settings.autostart.clone();
     let progress = settings.is_followed().then_some(progress);
@@ -102,7 +114,7 @@ impl<P: FnMut(&Report), L: FnMut()> Control<P, L> {
     /// A master without a run yet. What it is given is what [`run`] is; runs are made with [`Control::make_run`].
     pub fn new(
         policy: Policy,
-        settings: Settings,
+        settings: Arc<Settings>,
         hub: Arc<Hub>,
         events: mpsc::Receiver<HubEvent>,
         commands: mpsc::Receiver<Command>,
@@ -120,6 +132,7 @@ impl<P: FnMut(&Report), L: FnMut()> Control<P, L> {
             local_run: LocalRun::new(settings.local_run, clock.now()),
             start_local_worker,
             settings,
+            office: None,
             progress,
             interrupted: false,
             aborted: false,
@@ -177,11 +190,19 @@ impl<P: FnMut(&Report), L: FnMut()> Control<P, L> {
     }
 
     async fn next_event(&mut self) -> Event {
-        let timeouts = [self.coordinator.poll_timeout(), self.local_run.poll_timeout()];
+        let desk = self.office.as_ref().map(Office::wake_at);
+        let timeouts = [self.coordinator.poll_timeout(), self.local_run.poll_timeout(), desk];
         let wake = timeouts.into_iter().flatten().fold(self.next_progress, Moment::min);
+        let asked = async {
+            match self.office.as_mut() {
+                Some(office) => office.next().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             Some(event) = self.events.recv() => Event::Hub(event),
             Some(command) = self.commands.recv() => Event::Command(command),
+            asked = asked => Event::Asked(asked),
             () = tokio::time::sleep_until(self.clock.instant(wake)) => Event::Timer,
         }
     }
@@ -196,6 +217,7 @@ impl<P: FnMut(&Report), L: FnMut()> Control<P, L> {
                 self.coordinator.handle_disconnected(now, connection, &reason);
             }
             Event::Command(command) => self.obey(now, command),
+            Event::Asked(asked) => self.attend(asked),
             Event::Timer => {}
         }
         // Events may come faster than timers get their turn, so these are looked at after every event.
@@ -203,6 +225,10 @@ impl<P: FnMut(&Report), L: FnMut()> Control<P, L> {
             self.coordinator.handle_timeout(now);
         }
         if self.local_run.is_due(now, !self.coordinator.roster().is_empty()) && !self.interrupted {
+            let waited = LOCAL_RUN_AFTER.as_secs();
+            tracing::info!(
+                "No worker has come within {waited} s, so one runs in this process; --master prevents that"
+            );
             (self.start_local_worker)();
         }
         if self.next_progress <= now {
