@@ -280,7 +280,8 @@ async fn serve_page(
     let autostart = Some(settings.autostart.clone()).filter(|_| autostart);
     let settings = Arc::new(settings);
     let (counter, clerk) = desk::open(control::first_snapshot(&settings));
-    let serving = site.serve(counter, starter);
+    let worker_command = worker_command(&settings, address);
+    let serving = site.serve(web::Parts { counter, starter, worker_command });
     let policy = Policy { rebalance_on_loss: settings.rebalance_on_loss, one_run: false };
     let progress = settings.is_followed().then_some(progress);
     let mut control = Control::new(policy, settings, hub, events, commands, progress, alone);

@@ -12,6 +12,7 @@
 mod binaries;
 mod cluster;
 mod output;
+mod site;
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -23,6 +24,7 @@ pub use self::cluster::{
     scenario_file,
 };
 pub use self::output::Line;
+pub use self::site::Site;
 
 use self::output::Output;
 

@@ -23,13 +23,36 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::routing::get;
+use thiserror::Error;
 use tokio::sync::{Semaphore, watch};
 
 pub use self::server::{Serving, Site, SiteError};
 pub use self::start::{EditRefused, StartForm, Starter};
 
-use crate::desk::Counter;
-use crate::settings::WebSettings;
+use crate::desk::{Counter, Refusal, Request};
+use crate::settings::{UsageError, WebSettings};
+
+/// What a site is made of, besides its port.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where snapshots lie and changes are asked for.
+    pub counter: Counter,
+    /// Makes the settings of runs.
+    pub starter: Starter,
+    /// How a worker is started that can take part.
+    pub worker_command: String,
+}
+
+/// Why a run does not begin.
+#[derive(Debug, Error)]
+pub enum StartRefused {
+    /// It cannot be like this.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    /// It cannot be now.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
 
 /// What every handler has at hand.
 #[derive(Clone, Debug)]
@@ -40,6 +63,7 @@ struct Shared {
     counter: Counter,
     starter: Starter,
     settings: WebSettings,
+    worker_command: String,
     /// What goes out to all who listen.
     frames: watch::Sender<Bytes>,
     /// Places for those who listen.
@@ -49,11 +73,12 @@ struct Shared {
 }
 
 impl State {
-    fn new(counter: Counter, starter: Starter, settings: WebSettings, closing: watch::Receiver<()>) -> Self {
+    fn new(site: Parts, settings: WebSettings, closing: watch::Receiver<()>) -> Self {
+        let Parts { counter, starter, worker_command } = site;
         let (frames, _) = watch::channel(Bytes::new());
         tokio::spawn(api::publish(counter.follow(), frames.clone()));
         let listeners = Arc::new(Semaphore::new(api::LISTENERS_MAX));
-        Self(Arc::new(Shared { counter, starter, settings, frames, listeners, closing }))
+        Self(Arc::new(Shared { counter, starter, settings, worker_command, frames, listeners, closing }))
     }
 
     /// Where snapshots lie and changes are asked for.
@@ -69,6 +94,23 @@ impl State {
     /// How the site is served.
     pub fn settings(&self) -> &WebSettings {
         &self.0.settings
+    }
+
+    /// How a worker is started that can take part.
+    pub fn worker_command(&self) -> &str {
+        &self.0.worker_command
+    }
+
+    /// Begins a run as `form` says it.
+    ///
+    /// # Errors
+    /// It cannot be like this, or not now.
+    pub async fn start(&self, form: StartForm) -> Result<(), StartRefused> {
+        let state = self.clone();
+        // Files are read for it.
+        let resolved = tokio::task::spawn_blocking(move || state.starter().settings(&form)).await;
+        let settings = resolved.map_err(|_| Refusal::Ending)??;
+        Ok(self.counter().ask(Request::Start(Box::new(settings))).await?)
     }
 
     /// What goes out to all who listen.

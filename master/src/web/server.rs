@@ -28,8 +28,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
-use super::{Starter, State, router};
-use crate::desk::Counter;
+use super::{Parts, State, router};
 use crate::listener;
 use crate::settings::{TlsFiles, WebSettings};
 
@@ -119,12 +118,12 @@ impl Site {
     }
 
     /// Serves it until told to stop.
-    pub fn serve(self, counter: Counter, starter: Starter) -> Serving {
+    pub fn serve(self, parts: Parts) -> Serving {
         if let Ok(address) = self.listener.local_addr() {
             tracing::info!("Starting web interface at {}", self.address(address));
         }
         let (closing, closed) = watch::channel(());
-        let router = router(State::new(counter, starter, self.settings, closed.clone()));
+        let router = router(State::new(parts, self.settings, closed.clone()));
         let server = tokio::spawn(accept_all(self.listener, self.tls, router, closed));
         Serving { closing, server }
     }
