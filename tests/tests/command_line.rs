@@ -154,6 +154,7 @@ fn what_locust_refuses_is_refused_with_its_exit_code() {
     ] {
         check_with(2, &[option], instead);
     }
+    check_with(2, &["--headful", "--web-login"], "--web-login is not available yet");
     check_with(2, &["--config-users", "{"], "--config-users: {: EOF while parsing");
     check_with(2, &["--config-users", "missing.json"], "--config-users: cannot read missing.json");
     check_with(255, &["--config-users", r#"{"user_class_name": "Fixd"}"#], "did you mean Fixed?");
@@ -161,7 +162,7 @@ fn what_locust_refuses_is_refused_with_its_exit_code() {
 }
 
 #[test]
-fn options_of_the_web_page_are_noted() {
+fn options_of_the_web_page_are_noted_where_there_is_none() {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     fs::write(folder.path().join("test.yaml"), SCENARIO).expect("there is room for a file");
     let args =
@@ -170,7 +171,7 @@ fn options_of_the_web_page_are_noted() {
     master.process.signal(Signal::Interrupt);
     let stderr = master.process.wait().stderr;
     assert!(
-        stderr.contains("there is no web page yet, so --web-port, --class-picker have no effect"),
+        stderr.contains("there is no web page with --headless, so --web-port, --class-picker have no effect"),
         "{stderr}"
     );
     assert!(stderr.contains("--otel has no effect yet"), "{stderr}");

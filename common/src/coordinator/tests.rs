@@ -2,6 +2,7 @@
 
 mod adjust;
 mod arrivals;
+mod by_hand;
 mod files;
 mod finished;
 mod locust;

@@ -67,6 +67,8 @@ pub enum UsageError {
     TooFewUsers {
         /// The users.
         users: u32,
+        /// So many would be enough.
+        enough: u64,
         /// Why.
         reason: String,
     },

@@ -91,7 +91,8 @@ impl Settings {
         self.output.periodic || self.files.csv.is_some()
     }
 
-    /// As [`Self::resolve`], for a web page where people can still say the host that is missing.
+    /// As [`Self::resolve`], for a web page where people can still say the host, or how many users, before anything
+    /// starts.
     ///
     /// # Errors
     /// A mistake of whoever started the program.
@@ -101,10 +102,17 @@ impl Settings {
         seed: u64,
         demo_host: Option<&str>,
     ) -> Result<Self, UsageError> {
+        if args.autostart || is_headless(args) {
+            return Self::resolve(args, run, seed, demo_host);
+        }
         match Self::resolve(args, run.clone(), seed, demo_host) {
-            Err(UsageError::NoHost { .. }) if !args.autostart && !is_headless(args) => {
-                let settings = Self::resolve(args, run, seed, Some("http://localhost"))?;
+            Err(UsageError::NoHost { .. }) if demo_host.is_none() => {
+                let settings = Self::resolve_for_page(args, run, seed, Some("http://localhost"))?;
                 Ok(Self { host: None, needs_host: true, ..settings })
+            }
+            Err(UsageError::TooFewUsers { enough, .. }) if args.users.is_none() => {
+                let users = i64::try_from(enough).ok();
+                Self::resolve(&Args { users, ..args.clone() }, run, seed, demo_host)
             }
             resolved => resolved,
         }
@@ -216,7 +224,8 @@ fn load_notes(
     let peak = shape.and_then(Shape::peak_users).unwrap_or(load.users);
     let misfit = preflight::misfit(placed, peak);
     if let Some(reason) = misfit.clone().filter(|_| fixed_users(placed) > u64::from(peak)) {
-        return Err(UsageError::TooFewUsers { users: peak, reason });
+        let enough = fixed_users(placed);
+        return Err(UsageError::TooFewUsers { users: peak, enough, reason });
     }
     let mut notes = Vec::from_iter(misfit);
     let ramps = shape.is_none() && !placed.is_empty();

@@ -124,6 +124,49 @@ fn a_master_runs_alone_where_nothing_says_that_workers_will_come() {
 }
 
 #[test]
+fn a_page_asks_for_what_nobody_has_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("test.yaml");
+    fs::write(&path, SCENARIO.replace("host: http://localhost:1", "")).unwrap();
+    let page = |args: &[&str]| {
+        let file = path.to_string_lossy();
+        let args = ["sentinel-master", "-f", &file].into_iter().chain(args.iter().copied());
+        Settings::resolve_for_page(&Args::try_parse_from(args).unwrap(), RunId::new("run"), 1, None)
+    };
+    let settings = page(&[]).unwrap();
+    assert!(settings.needs_host && settings.host.is_none());
+    assert_eq!(settings.autostart.load.users, 3, "as many as have a fixed place");
+    assert_eq!(settings.web.unwrap().port, 8089);
+    assert!(matches!(page(&["-u", "2", "-H", "http://h"]), Err(UsageError::TooFewUsers { .. })));
+    assert!(matches!(page(&["-u", "5", "--autostart"]), Err(UsageError::NoHost { .. })));
+    assert!(matches!(page(&["-u", "5", "--headless"]), Err(UsageError::NoHost { .. })));
+}
+
+#[test]
+fn a_page_is_served_as_the_options_say() {
+    let web = |args: &[&str]| resolve(SCENARIO, &[&["-u", "5"], args].concat()).unwrap().web;
+    assert_eq!(web(&["--headless"]), None);
+    let plain = web(&[]).unwrap();
+    assert_eq!((plain.host.as_str(), plain.port, plain.base_path.as_str()), ("*", 8089, ""));
+    let other = web(&["--web-host", "", "-P", "0", "--web-base-path", "/load/", "--class-picker"]).unwrap();
+    assert_eq!((other.host.as_str(), other.port, other.base_path.as_str()), ("*", 0, "/load"));
+    assert!(other.class_picker && other.tls.is_none() && !other.autostart);
+    let quit = |args: &[&str]| web(args).unwrap().autoquit;
+    assert_eq!(quit(&["--autostart", "--autoquit", "5"]), Some(Duration::from_secs(5)));
+    assert_eq!(quit(&["--autostart", "--autoquit=-1"]), None);
+    assert_eq!(quit(&["--autostart"]), None);
+    let tls = web(&["--tls-cert", "a.pem", "--tls-key", "b.pem"]).unwrap().tls.unwrap();
+    assert_eq!((tls.cert.as_path(), tls.key.as_path()), ("a.pem".as_ref(), "b.pem".as_ref()));
+}
+
+#[test]
+fn tables_are_printed_beside_the_page_only_if_somebody_asks() {
+    let periodic = |args: &[&str]| resolve(SCENARIO, &[&["-u", "5"], args].concat()).unwrap().output.periodic;
+    assert!(periodic(&["--headless"]) && periodic(&["--print-stats"]));
+    assert!(!periodic(&[]) && !periodic(&["--headless", "--only-summary"]));
+}
+
+#[test]
 fn files_that_are_no_scenarios_are_refused() {
     let error = |file: &str| {
         let args = Args::try_parse_from(["sentinel-master", "-f", file]).unwrap();
