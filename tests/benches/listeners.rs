@@ -77,11 +77,12 @@ async fn measure(names: usize) -> bool {
     let (path, url) = (file.path().to_string_lossy(), target.url());
     let site = Site::start(&["-f", &path, "--host", &url]);
     let _worker = Worker::start(site.master.address);
-    let is_there = |status: &serde_json::Value| !status["workers"].as_array().unwrap().is_empty();
+    let is_there = |status: &serde_json::Value| !status["workers"].as_array().expect("a list").is_empty();
     site.json_until("/api/v1/status", "a worker", is_there).await;
     let (code, text) = site.post("/api/v1/run", &json!({ "users": 50, "spawn_rate": 50 })).await;
     assert_eq!(code, 200, "{text}");
-    let all_seen = |status: &serde_json::Value| status["run"]["requests"].as_array().unwrap().len() == names;
+    let all_seen =
+        |status: &serde_json::Value| status["run"]["requests"].as_array().expect("a list").len() == names;
     site.json_until("/api/v1/status", "all names", all_seen).await;
 
     let process = site.master.process.id();

@@ -24,7 +24,10 @@ async fn idle_site(scenario: &str, args: &[&str]) -> (Site, Vec<Worker>, Target)
     let (path, url) = (file.path().to_string_lossy(), target.url());
     let site = Site::start(&[&["-f", &*path, "--host", &url], args].concat());
     let workers: Vec<Worker> = (0..2).map(|_| Worker::start(site.master.address)).collect();
-    site.json_until(STATUS, "both workers", |status| status["workers"].as_array().unwrap().len() == 2).await;
+    site.json_until(STATUS, "both workers", |status| {
+        status["workers"].as_array().expect("a list").len() == 2
+    })
+    .await;
     // The scenario is read again for every run.
     file.keep().expect("the file can stay");
     (site, workers, target)
@@ -108,7 +111,7 @@ async fn whoever_starts_a_run_is_told_what_is_missing() {
     let file = scenario_file("users:\n  A:\n    tasks: [{ name: t, steps: [{ get: / }] }]\n");
     let path = file.path().to_string_lossy();
     let site = Site::start(&["-f", &path, "--local-workers", "1"]);
-    let is_there = |status: &Value| !status["workers"].as_array().unwrap().is_empty();
+    let is_there = |status: &Value| !status["workers"].as_array().expect("a list").is_empty();
     site.json_until(STATUS, "its worker", is_there).await;
     assert_eq!(site.json("/api/v1/plan").await["needs_host"], true);
     for (body, expected) in [
@@ -120,7 +123,10 @@ async fn whoever_starts_a_run_is_told_what_is_missing() {
     ] {
         let (code, text) = site.post("/api/v1/run", &body).await;
         let problem: Value = serde_json::from_str(&text).expect("a problem");
-        assert!(code == 422 && problem["detail"].as_str().unwrap().contains(expected), "{body}: {text}");
+        assert!(
+            code == 422 && problem["detail"].as_str().expect("a text").contains(expected),
+            "{body}: {text}"
+        );
     }
     assert!(site.json(STATUS).await["run"].is_null(), "nothing has begun");
     let target = Target::start(&[]);
