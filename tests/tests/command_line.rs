@@ -251,7 +251,7 @@ fn without_log_setup_nothing_is_said_but_what_is_asked_for() {
 fn without_a_scenario_there_must_be_a_host() {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     let Exit { code, stdout, stderr } =
-        Process::start_in(folder.path(), Program::Master, &["--users", "5"]).wait();
+        Process::start_in(folder.path(), Program::Master, &["--headless", "--users", "5"]).wait();
     assert_eq!((code, stdout.as_str()), (Some(2), ""), "{stderr}");
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(stderr.contains("give one with --host, such as --host http://localhost:8000"), "{stderr}");

@@ -1,13 +1,9 @@
-//! The web page on port 8089, Locust's routes beside it, and an interface for programs.
+//! What is served on port 8089.
 //!
 //! ```text
-//! Site ── accepts, bounds every client ──► Router
-//!                                           ├── page      the page and its assets
-//!                                           ├── locust    Locust's routes
-//!                                           ├── api       /api/v1, with its description, and live events
-//!                                           └── metrics   for Prometheus
-//!                                                 │
-//!                                               State ──► desk ◄── control loop
+//! Site ── accepts, bounds every client ──► Router ── api: /api/v1, with its description, and live events
+//!                                                     │
+//!                                                   State ──► desk ◄── control loop
 //! ```
 //!
 //! Handlers read snapshots, or ask at the [desk](crate::desk) and wait for the answer. None of them decides anything about a
