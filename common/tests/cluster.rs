@@ -241,7 +241,8 @@ impl World {
         }
         let load = self.random_load();
         self.aim(load);
-        self.coordinator.edit(self.now, load.users, load.spawn_rate);
+        let edited = self.coordinator.edit(self.now, load.users, load.spawn_rate);
+        assert_eq!(edited, Ok(()));
     }
 
     fn cut(&mut self, victim: usize) {

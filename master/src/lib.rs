@@ -38,7 +38,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use sentinel_common::coordinator::Policy;
 use sentinel_common::ids::RunId;
 use sentinel_common::local_run::LOCAL_RUN_AFTER;
 use sentinel_common::locust::LocustfileReply;
@@ -106,20 +105,17 @@ pub async fn run(args: Args, commands: mpsc::Receiver<Command>, terminal: Termin
         |run: RunId, seed, demo: Option<&str>| Ok((Settings::resolve_for_page(&args, run, seed, demo)?, ()));
     let prepared = async {
         let Prepared { settings, listener, demo_host, .. } = prepare(&args, resolve).await?;
-        let page = match &settings.web {
+        let site = match &settings.web {
             Some(web) => Some(web::Site::open(web).await?),
             None => None,
         };
         let outputs = Outputs::open(&settings.files, step_summary(), environment(&settings))?;
-        anyhow::Ok((settings, listener, outputs, page, demo_host))
+        anyhow::Ok((settings, listener, outputs, site, demo_host))
     };
     match prepared.await {
-        Ok((settings, listener, outputs, None, _)) => {
-            told(serve(settings, listener, outputs, commands, &terminal).await)
-        }
-        Ok((settings, listener, outputs, Some(site), demo_host)) => {
-            let starter = web::Starter::new(args, demo_host);
-            told(serve_page(settings, listener, outputs, commands, &terminal, (site, starter)).await)
+        Ok((settings, listener, outputs, site, demo_host)) => {
+            let page = site.map(|site| (site, web::Starter::new(args, demo_host)));
+            told(serve(settings, listener, outputs, commands, &terminal, page).await)
         }
         Err(error) => refuse(&error),
     }
@@ -181,10 +177,7 @@ async fn prepare<T>(
     args: &Args,
     resolve: impl Fn(RunId, u64, Option<&str>) -> Result<(Settings, T), UsageError>,
 ) -> anyhow::Result<Prepared<T>> {
-    let run = uuid::Uuid::new_v4();
-    // The low half of a random id is as good a seed as any.
-    let seed = run.as_u64_pair().1;
-    let run = RunId::new(&run.to_string());
+    let (run, seed) = settings::new_run();
     // The demo's target has no address before it listens, and it shall not listen before all mistakes are known.
     let placeholder = args.demo.then_some("http://127.0.0.1");
     let (mut settings, mut more) = resolve(run.clone(), seed, placeholder)?;
@@ -233,12 +226,14 @@ async fn demo_host(_: &Args) -> anyhow::Result<Option<String>> {
     Ok(None)
 }
 
+/// Makes the run that the command line says or, with a `page`, those that people start there.
 async fn serve(
     settings: Settings,
     listener: tokio::net::TcpListener,
     outputs: Outputs,
     commands: mpsc::Receiver<Command>,
     terminal: &Terminal,
+    page: Option<(web::Site, web::Starter)>,
 ) -> anyhow::Result<u8> {
     let (mut station, events) = Station::open(&settings, listener)?;
     let mut console = Console::new(settings.output);
@@ -251,44 +246,19 @@ async fn serve(
     };
     let (hub, address) = (station.hub.clone(), station.address);
     let alone = || run_alone(&mut station.workers, address);
-    let ended = control::run(settings, hub, events, commands, progress, alone).await;
-    drop(at_work);
-    conclude(ended, &console, outputs, station).await
-}
-
-/// Serves the web page, and makes the runs that people start there.
-async fn serve_page(
-    settings: Settings,
-    listener: tokio::net::TcpListener,
-    outputs: Outputs,
-    commands: mpsc::Receiver<Command>,
-    terminal: &Terminal,
-    (site, starter): (web::Site, web::Starter),
-) -> anyhow::Result<u8> {
-    let (mut station, events) = Station::open(&settings, listener)?;
-    let mut console = Console::new(settings.output);
-    let at_work = terminal.start(settings.output.periodic);
-    let progress = |report: &Report| {
-        if !terminal.show(report) {
-            console.progress(report);
+    let ended = match page {
+        None => control::run(settings, hub, events, commands, progress, alone).await,
+        Some((site, starter)) => {
+            let worker_command = worker_command(&settings, address);
+            let settings = Arc::new(settings);
+            let (counter, clerk) = desk::open(control::first_snapshot(&settings));
+            let serving = site.serve(web::Parts { counter, starter, worker_command });
+            let ended = control::stay(settings, hub, events, commands, progress, alone, clerk).await;
+            serving.stop().await;
+            ended
         }
-        outputs.progress(report);
     };
-    let (hub, address) = (station.hub.clone(), station.address);
-    let alone = || run_alone(&mut station.workers, address);
-    let autostart = settings.web.as_ref().is_some_and(|web| web.autostart);
-    let autostart = Some(settings.autostart.clone()).filter(|_| autostart);
-    let settings = Arc::new(settings);
-    let (counter, clerk) = desk::open(control::first_snapshot(&settings));
-    let worker_command = worker_command(&settings, address);
-    let serving = site.serve(web::Parts { counter, starter, worker_command });
-    let policy = Policy { rebalance_on_loss: settings.rebalance_on_loss, one_run: false };
-    let progress = settings.is_followed().then_some(progress);
-    let mut control = Control::new(policy, settings, hub, events, commands, progress, alone);
-    let ended = control.serve_desk(clerk, autostart).await;
-    drop(control);
     drop(at_work);
-    serving.stop().await;
     conclude(ended, &console, outputs, station).await
 }
 

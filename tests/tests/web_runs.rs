@@ -160,3 +160,50 @@ fn a_page_that_cannot_be_served_is_told_before_anything_starts() {
         refused(&args.iter().map(String::as_str).collect::<Vec<_>>(), 2, expected);
     }
 }
+
+#[tokio::test]
+async fn routes_say_what_they_take_and_pages_of_other_sites_change_nothing() {
+    let site = Site::start(&["--demo", "--web-base-path", "/load"]);
+    let ask = |method: reqwest::Method, path: &str| site.request(method, path);
+    let answer = ask(reqwest::Method::OPTIONS, "/api/v1/run").send().await.expect("the master answers");
+    assert_eq!(
+        (answer.status().as_u16(), answer.headers()["allow"].as_bytes()),
+        (200, &b"OPTIONS, PATCH, POST"[..])
+    );
+    let answer = ask(reqwest::Method::DELETE, "/api/v1/run").send().await.expect("the master answers");
+    assert_eq!(answer.status(), 405);
+    assert!(
+        answer.headers()["content-security-policy"].to_str().expect("text").contains("default-src 'none'")
+    );
+    for (header, value, expected) in [
+        ("origin", "http://elsewhere.example", 403),
+        ("origin", "null", 403),
+        ("sec-fetch-site", "cross-site", 403),
+        ("sec-fetch-site", "same-origin", 200),
+        ("accept", "*/*", 200),
+    ] {
+        let answer = ask(reqwest::Method::POST, "/api/v1/run/reset").header(header, value).send().await;
+        assert_eq!(answer.expect("the master answers").status(), expected, "{header}: {value}");
+    }
+    let long = ask(reqwest::Method::POST, "/api/v1/run").header("content-type", "application/json");
+    let answer = long.body("x".repeat(100_000)).send().await.expect("the master answers");
+    assert_eq!(answer.status(), 413);
+    assert_eq!(site.get("/nowhere").await.status(), 404);
+}
+
+#[tokio::test]
+async fn a_run_that_does_not_begin_is_told_and_is_no_success() {
+    let scenario = "
+host: http://127.0.0.1:1
+setup: [{ get: /, expect: { status: 200 } }]
+users: { A: { tasks: [{ name: t, steps: [{ get: / }] }] } }
+";
+    let file = scenario_file(scenario);
+    let path = file.path().to_string_lossy();
+    let site = Site::start(&["-f", &path, "--local-workers", "1", "--autostart", "--autoquit", "2"]);
+    let told = |status: &Value| status["trouble"].as_str().is_some_and(|it| it.contains("setup failed"));
+    let status = site.json_until(STATUS, "what went wrong", told).await;
+    assert!(status["run"].is_null() && status["can_start"] == true, "{status}");
+    let exit = site.master.process.wait();
+    assert_eq!(exit.code, Some(1), "{}", exit.stderr);
+}

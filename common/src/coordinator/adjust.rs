@@ -22,7 +22,11 @@ impl Coordinator {
             }
             Phase::Spawning => self.warn("Spawning users, can't stop right now".to_owned()),
             Phase::Running if users == target => self.info(format!("The run already has {users} users")),
-            Phase::Running => self.edit(now, users, SpawnRate::BY_HAND),
+            Phase::Running => {
+                if let Err(reason) = self.edit(now, users, SpawnRate::BY_HAND) {
+                    self.warn(reason.to_owned());
+                }
+            }
             Phase::Stopping | Phase::Stopped => {
                 self.info("The run is ending; its users cannot be changed".to_owned());
             }
@@ -32,7 +36,7 @@ impl Coordinator {
 
 impl Run {
     /// Why nobody can give the run other users, if that is so.
-    pub fn users_are_fixed(&self) -> Option<&'static str> {
+    pub(super) fn users_are_fixed(&self) -> Option<&'static str> {
         if self.spec.shape.is_some() {
             return Some("The run follows its shape; its users cannot be changed");
         }

@@ -49,9 +49,9 @@ impl Coordinator {
         self.timers.clear(Timer::WorkersMaxWait);
     }
 
-    /// Whether a run is being set up or torn down.
-    pub fn is_in_hook(&self) -> bool {
-        self.setup.is_some() || self.teardown.is_some()
+    /// Whether a run that has ended is being torn down.
+    pub fn is_tearing_down(&self) -> bool {
+        self.teardown.is_some()
     }
 
     /// Whether a run is being set up.

@@ -217,14 +217,17 @@ impl Coordinator {
         }
     }
 
-    /// Gives a run that is under way other users or another spawn rate. Does nothing when there is none, or when it
-    /// has a shape, which would have its way a second later.
-    pub fn edit(&mut self, now: Moment, users: u32, spawn_rate: SpawnRate) {
+    /// Gives a run that is under way other users or another spawn rate.
+    ///
+    /// # Errors
+    /// There is no such run, or it decides about its users itself: a shape would have its way a second later. The reason is
+    /// for people.
+    pub fn edit(&mut self, now: Moment, users: u32, spawn_rate: SpawnRate) -> Result<(), &'static str> {
         let Some(run) = self.run.as_mut().filter(|run| run.phase.is_active()) else {
-            return;
+            return Err("There is no run whose users can be changed");
         };
         if let Some(reason) = run.users_are_fixed() {
-            return self.warn(reason.to_owned());
+            return Err(reason);
         }
         let at = run.clock(now);
         let from = run.ramp.users(at);
@@ -233,6 +236,7 @@ impl Coordinator {
         self.check_supply();
         self.announce(now, from, users, spawn_rate);
         self.place_edited(now);
+        Ok(())
     }
 
     /// Tells people what a run begins with. Its shape, if it has one, has told them already.

@@ -147,10 +147,12 @@ impl Cluster {
         self.drain();
     }
 
-    fn edit(&mut self, users: u32, spawn_rate: f64) {
+    /// Changes the users of the run. Returns why that cannot be, if it cannot.
+    fn edit(&mut self, users: u32, spawn_rate: f64) -> Option<&'static str> {
         self.target = Some(u64::from(users));
-        self.coordinator.edit(self.now, users, SpawnRate::per_second(spawn_rate).unwrap());
+        let edited = self.coordinator.edit(self.now, users, SpawnRate::per_second(spawn_rate).unwrap());
         self.drain();
+        edited.err()
     }
 
     fn stop(&mut self) {

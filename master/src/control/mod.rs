@@ -18,7 +18,7 @@ use crate::desk::Asked;
 use crate::settings::Settings;
 use crate::transport::{Hub, HubEvent};
 
-pub use self::open::first_snapshot;
+pub use self::open::{first_snapshot, stay};
 
 use self::open::Office;
 
@@ -247,7 +247,11 @@ impl<P: FnMut(&Report), L: FnMut()> Control<P, L> {
                 self.interrupted = true;
                 self.coordinator.stop(now, "interrupted");
             }
-            Command::Edit { users, spawn_rate } => self.coordinator.edit(now, users, spawn_rate),
+            Command::Edit { users, spawn_rate } => {
+                if let Err(reason) = self.coordinator.edit(now, users, spawn_rate) {
+                    tracing::warn!("{reason}");
+                }
+            }
             Command::Adjust(by) => self.coordinator.adjust(now, by),
         }
     }

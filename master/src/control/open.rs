@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sentinel_common::coordinator::{Autostart, Coordinator, Outcome, Phase, Run};
+use sentinel_common::coordinator::{Autostart, Coordinator, Outcome, Phase, Policy, Run};
 use sentinel_common::ids::RunId;
 use sentinel_common::report::{Detail, Report, worker_rows};
 use sentinel_common::time::{Moment, micros};
 use sentinel_common::verdict::exit_code;
 use sentinel_common::worker_logs::WorkerLogs;
+use tokio::sync::mpsc;
 
-use super::{Control, Ended};
+use super::{Command, Control, Ended};
 use crate::desk::{Answer, Asked, Clerk, Refusal, Request, Snapshot, Stage};
 use crate::settings::Settings;
+use crate::transport::{Hub, HubEvent};
 
 /// How often there is something new to see while a run goes on. Half of what people are promised, so that nothing is older
 /// than that when they see it.
@@ -68,10 +70,29 @@ impl Office {
     }
 }
 
+/// Makes the runs that people ask for through `clerk`, and before them the one of `settings` if that is to begin by itself.
+/// Everything else is as for [`run`](super::run).
+pub async fn stay(
+    settings: Arc<Settings>,
+    hub: Arc<Hub>,
+    events: mpsc::Receiver<HubEvent>,
+    commands: mpsc::Receiver<Command>,
+    progress: impl FnMut(&Report),
+    start_local_worker: impl FnMut(),
+    clerk: Clerk,
+) -> Ended {
+    let policy = Policy { rebalance_on_loss: settings.rebalance_on_loss, one_run: false };
+    let autostart = settings.web.as_ref().is_some_and(|web| web.autostart);
+    let autostart = autostart.then(|| settings.autostart.clone());
+    let progress = settings.is_followed().then_some(progress);
+    let mut control = Control::new(policy, settings, hub, events, commands, progress, start_local_worker);
+    control.serve_desk(clerk, autostart).await
+}
+
 impl<P: FnMut(&Report), L: FnMut()> Control<P, L> {
     /// Serves those at the desk until somebody interrupts, or until it is time to quit after `autostart`, which is begun as
     /// soon as its workers are there.
-    pub async fn serve_desk(&mut self, clerk: Clerk, autostart: Option<Autostart>) -> Ended {
+    async fn serve_desk(&mut self, clerk: Clerk, autostart: Option<Autostart>) -> Ended {
         self.office = Some(Office::new(clerk, self.clock.now()));
         if let Some(autostart) = autostart {
             self.begin(|coordinator, now| coordinator.start_when_ready(now, autostart));
@@ -98,7 +119,6 @@ impl<P: FnMut(&Report), L: FnMut()> Control<P, L> {
         let outcome = self.coordinator.outcome().cloned();
         let autoquit = self.settings.web.as_ref().and_then(|web| web.autoquit);
         let office = self.office.as_mut()?;
-        let mut failed = None;
         if let Some(outcome) = outcome.filter(|_| !office.settled) {
             office.settled = true;
             office.quit_at = autoquit.map(|after| now + after);
@@ -112,7 +132,6 @@ impl<P: FnMut(&Report), L: FnMut()> Control<P, L> {
                 Outcome::SetupFailed { reason } => {
                     tracing::error!("The run did not begin: {reason}");
                     office.trouble = Some(format!("The run did not begin: {reason}"));
-                    failed = office.quit_at.map(|_| exit_code::FAILURES);
                 }
             }
             self.publish();
@@ -124,6 +143,8 @@ impl<P: FnMut(&Report), L: FnMut()> Control<P, L> {
         }
         let quits = office.quit_at.is_some_and(|at| at <= now);
         let ends = idle && (self.interrupted || quits);
+        // A report would be on the run before.
+        let failed = office.trouble.as_ref().map(|_| exit_code::FAILURES);
         ends.then_some(failed)
     }
 
@@ -137,7 +158,7 @@ impl<P: FnMut(&Report), L: FnMut()> Control<P, L> {
         }
         match self.coordinator.run().map(Run::phase) {
             None => Stage::Ready,
-            Some(Phase::Stopped) if self.coordinator.is_in_hook() => Stage::TearingDown,
+            Some(Phase::Stopped) if self.coordinator.is_tearing_down() => Stage::TearingDown,
             Some(phase) => Stage::Run(phase),
         }
     }
@@ -149,7 +170,7 @@ impl<P: FnMut(&Report), L: FnMut()> Control<P, L> {
                 // Whoever asked may have gone.
                 let _ = answer.send(self.shared_report(detail));
             }
-            Asked::Change(Request::Stop, answer) => self.stop_for(answer),
+            Asked::Stop(answer) => self.stop_for(answer),
             Asked::Change(request, answer) => {
                 let done = self.change(request);
                 self.carry_out();
@@ -163,16 +184,10 @@ impl<P: FnMut(&Report), L: FnMut()> Control<P, L> {
         let now = self.clock.now();
         match request {
             Request::Start(settings) => self.start(*settings),
-            Request::Edit { users, spawn_rate } => {
-                if !self.stage().is_active() {
-                    return Err(Refusal::Conflict("there is no run whose users could be changed".to_owned()));
-                }
-                if let Some(reason) = self.coordinator.run().and_then(Run::users_are_fixed) {
-                    return Err(Refusal::Conflict(reason.to_owned()));
-                }
-                self.coordinator.edit(now, users, spawn_rate);
-                Ok(())
-            }
+            Request::Edit { users, spawn_rate } => self
+                .coordinator
+                .edit(now, users, spawn_rate)
+                .map_err(|reason| Refusal::Conflict(reason.to_owned())),
             Request::ResetStats => {
                 self.coordinator.reset_stats(now);
                 Ok(())
@@ -188,8 +203,6 @@ impl<P: FnMut(&Report), L: FnMut()> Control<P, L> {
                 (self.start_local_worker)();
                 Ok(())
             }
-            // It is answered later.
-            Request::Stop => Ok(()),
         }
     }
 

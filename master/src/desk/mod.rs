@@ -62,9 +62,15 @@ impl Counter {
     /// # Errors
     /// The change cannot be made, with the reason.
     pub async fn ask(&self, request: Request) -> Result<(), Refusal> {
-        let (answer, answered) = oneshot::channel();
-        self.hand_in(Asked::Change(request, answer))?;
-        answered.await.unwrap_or(Err(Refusal::Ending))
+        self.answer_to(|answer| Asked::Change(request, answer)).await
+    }
+
+    /// Stops the run, and waits until it is over; if there is none, it is.
+    ///
+    /// # Errors
+    /// The master is too busy, or ending.
+    pub async fn stop(&self) -> Result<(), Refusal> {
+        self.answer_to(Asked::Stop).await
     }
 
     /// Asks for a report of more detail than the snapshot has; `None` if there is no run yet.
@@ -75,6 +81,12 @@ impl Counter {
         let (answer, answered) = oneshot::channel();
         self.hand_in(Asked::Report(detail, answer))?;
         answered.await.map_err(|_| Refusal::Ending)
+    }
+
+    async fn answer_to(&self, asked: impl FnOnce(Answer) -> Asked) -> Result<(), Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.hand_in(asked(answer))?;
+        answered.await.unwrap_or(Err(Refusal::Ending))
     }
 
     fn hand_in(&self, asked: Asked) -> Result<(), Refusal> {

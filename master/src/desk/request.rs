@@ -18,6 +18,8 @@ pub type Answer = oneshot::Sender<Result<(), Refusal>>;
 pub enum Asked {
     /// Somebody wants something changed.
     Change(Request, Answer),
+    /// Somebody wants the run stopped, and is answered once it is over; also if there is none.
+    Stop(Answer),
     /// Somebody wants a report with this much detail; `None` if there was no run.
     Report(Detail, oneshot::Sender<Option<Arc<Report>>>),
 }
@@ -34,8 +36,6 @@ pub enum Request {
         /// How fast to get there.
         spawn_rate: SpawnRate,
     },
-    /// Stop the run. Answered once it is over; also if there is none.
-    Stop,
     /// Forget what was measured.
     ResetStats,
     /// Send a worker home.

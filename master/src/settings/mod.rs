@@ -85,6 +85,13 @@ pub struct Output {
     pub json: bool,
 }
 
+/// The id of a run that nobody has made before, and a seed for it.
+pub fn new_run() -> (RunId, u64) {
+    let run = uuid::Uuid::new_v4();
+    // The low half of a random id is as good a seed as any.
+    (RunId::new(&run.to_string()), run.as_u64_pair().1)
+}
+
 impl Settings {
     /// Whether anybody looks at the run while it goes on.
     pub fn is_followed(&self) -> bool {

@@ -27,10 +27,11 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// `Sec-Fetch-Site` (W3C Fetch Metadata): from where a browser was made to send a request.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The routes with everything that holds for all of them.
+/// The routes with everything that holds for all of them. They are complete in themselves: what a route allows is known only
+/// outside of its router.
 pub(super) fn guarded(routes: Router) -> Router {
-    routes
-        .fallback(|| async { (StatusCode::NOT_FOUND, "there is nothing here\n") })
+    Router::new()
+        .fallback_service(routes)
         .layer(middleware::from_fn(bounded_body))
         .layer(middleware::from_fn(own_site_only))
         .layer(middleware::from_fn(options))
@@ -91,18 +92,24 @@ fn comes_from_another_site(headers: &HeaderMap) -> bool {
     authority.is_none() || authority != host
 }
 
-/// Answers `OPTIONS` for every route with the methods that it takes, as Locust does.
+/// Answers `OPTIONS` for every route with the methods that it takes, as Locust does, and names it among them.
 async fn options(request: Request, next: Next) -> Response {
     let asks = request.method() == Method::OPTIONS;
     let mut response = next.run(request).await;
-    if asks && response.status() == StatusCode::METHOD_NOT_ALLOWED {
-        let allowed =
-            response.headers().get(ALLOW).and_then(|allowed| allowed.to_str().ok()).unwrap_or_default();
-        let allowed = format!("{},OPTIONS", allowed.trim_end_matches(','));
+    if response.status() != StatusCode::METHOD_NOT_ALLOWED {
+        return response;
+    }
+    let allowed = response.headers().get(ALLOW).and_then(|allowed| allowed.to_str().ok()).unwrap_or_default();
+    let mut allowed: Vec<&str> =
+        allowed.split(',').map(str::trim).filter(|method| !method.is_empty()).collect();
+    allowed.push("OPTIONS");
+    allowed.sort_unstable();
+    let allowed = HeaderValue::from_str(&allowed.join(", "));
+    if asks {
         response = StatusCode::OK.into_response();
-        if let Ok(allowed) = HeaderValue::from_str(&allowed) {
-            response.headers_mut().insert(ALLOW, allowed);
-        }
+    }
+    if let Ok(allowed) = allowed {
+        response.headers_mut().insert(ALLOW, allowed);
     }
     response
 }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::http::StatusCode;
 use axum::routing::get;
 use thiserror::Error;
 use tokio::sync::{Semaphore, watch};
@@ -132,10 +133,10 @@ fn router(state: State) -> Router {
     let routes = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .nest("/api/v1", api::routes())
+        .fallback(|| async { (StatusCode::NOT_FOUND, "there is nothing here\n") })
         .with_state(state);
-    let routes = guard::guarded(routes);
-    match base.as_str() {
+    guard::guarded(match base.as_str() {
         "" => routes,
         base => Router::new().nest(base, routes),
-    }
+    })
 }

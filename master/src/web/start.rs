@@ -8,7 +8,7 @@ use sentinel_common::scenario::{BadEdits, ClassEdit, EDITS_MAX};
 use thiserror::Error;
 
 use crate::cli::Args;
-use crate::settings::{Settings, UsageError};
+use crate::settings::{Settings, UsageError, new_run};
 
 /// What a form says; what is absent is as on the command line.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -91,10 +91,8 @@ impl Starter {
     }
 
     fn resolve(&self, args: &Args) -> Result<Settings, UsageError> {
-        let run = uuid::Uuid::new_v4();
-        // The low half of a random id is as good a seed as any.
-        let seed = run.as_u64_pair().1;
-        Settings::resolve(args, RunId::new(&run.to_string()), seed, self.demo_host.as_deref())
+        let (run, seed) = new_run();
+        Settings::resolve(args, run, seed, self.demo_host.as_deref())
     }
 
     fn args_for(&self, form: &StartForm) -> Args {

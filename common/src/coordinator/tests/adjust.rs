@@ -74,6 +74,6 @@ fn shapes_and_arrivals_decide_for_themselves() {
     cluster.start(RunSpec { arrivals: vec![open("A"), open("B")], ..spec(RUN) }, load(4, 1.0));
     let refused = "All users of the run serve arrivals; there are none to change";
     assert_eq!(cluster.adjust(10, 0), refused);
-    cluster.edit(20, 1.0);
+    assert_eq!(cluster.edit(20, 1.0), Some(refused));
     assert_eq!(cluster.adjust(10, 0), refused, "an edit changes nothing either");
 }

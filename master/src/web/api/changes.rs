@@ -95,7 +95,8 @@ pub async fn edit(Extract(state): Extract<State>, Body(edit): Body<Edit>) -> Res
     responses((status = 200, description = "No run goes on any more", body = Status))
 )]
 pub async fn stop(Extract(state): Extract<State>) -> Result<Json<Status>, Problem> {
-    change(&state, Request::Stop).await
+    state.counter().stop().await?;
+    Ok(status(&state))
 }
 
 /// Forgets what was measured; the run goes on.
