@@ -122,7 +122,9 @@ pub async fn run(args: Args, commands: mpsc::Receiver<Command>, terminal: Termin
 }
 
 /// Searches for the highest load that meets the criteria, as the command line says, and returns the exit code.
-pub async fn search(args: SearchArgs, commands: mpsc::Receiver<Command>) -> u8 {
+pub async fn search(mut args: SearchArgs, commands: mpsc::Receiver<Command>) -> u8 {
+    // It begins by itself, and there is no page where anybody could watch it.
+    (args.run.headless, args.run.headful) = (true, false);
     if let Err(misuse) = settings::check(&args.run) {
         return refuse(&UsageError::from(misuse).into());
     }
